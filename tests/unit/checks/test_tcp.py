@@ -1,0 +1,125 @@
+import time
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tests.targets import tcp as targets
+from tests.targets import tls
+from uptimehunt.checks import Deadline, Outcome, tcp
+
+
+def check(port: int, **more: Any) -> Outcome:
+    config = tcp.TcpConfig(host="127.0.0.1", port=port, timeout=1, **more)
+    return tcp.check(config, Deadline(config.timeout))
+
+
+def test_an_open_port_is_up_with_address_and_phases() -> None:
+    with targets.accepting() as port:
+        outcome = check(port)
+
+    assert outcome.ok and outcome.error is None
+    assert outcome.response_time_ms is not None and outcome.response_time_ms >= 1
+    timing = outcome.details["timing"]
+    assert outcome.details["remote_ip"] == "127.0.0.1"
+    assert list(timing) == list(tcp.CHECK.timing_phases)
+    assert 0 < timing["namelookup"] <= timing["connect"] == timing["total"]
+    assert timing["appconnect"] == 0
+
+
+def test_a_refused_port_is_a_failure_that_names_it() -> None:
+    with targets.closed_port() as port:
+        outcome = check(port)
+
+    assert not outcome.ok and outcome.response_time_ms is None
+    assert outcome.error == "connection_refused"
+    assert outcome.message == f"Connection refused by 127.0.0.1:{port}"
+
+
+def test_a_port_that_never_answers_ends_at_the_deadline_as_connect_timeout() -> None:
+    with targets.blackhole() as port:
+        began = time.monotonic()
+        outcome = check(port)
+
+    assert time.monotonic() - began < 1.1
+    assert outcome.error == "connect_timeout"
+    assert outcome.message == f"No connection to 127.0.0.1:{port} within 1 s"
+
+
+def test_a_silent_handshake_ends_at_the_deadline() -> None:
+    with targets.silent() as port:
+        began = time.monotonic()
+        outcome = check(port, tls=True)
+
+        assert time.monotonic() - began < 1.1
+    assert (outcome.error, outcome.message) == ("timeout", "No answer within 1 s")
+
+
+def test_a_handshake_that_drips_ends_at_the_deadline() -> None:
+    with targets.dripping(b"\x16\x03\x03\x40\x00") as port:
+        began = time.monotonic()
+        outcome = check(port, tls=True)
+
+        assert time.monotonic() - began < 1.1
+    assert outcome.error == "timeout"
+
+
+def test_a_handshake_with_a_server_that_resets_is_a_reset() -> None:
+    with targets.resetting() as port:
+        outcome = check(port, tls=True)
+
+    assert outcome.error == "connection_reset"
+
+
+def test_a_handshake_with_a_server_that_speaks_no_tls_is_a_tls_error() -> None:
+    with targets.dripping(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        outcome = check(port, tls=True)
+
+    assert outcome.error == "tls_error"
+
+
+def test_tls_without_verification_takes_any_certificate() -> None:
+    with tls.https_target("expired") as server:
+        outcome = check(server.port, tls=True, verify_tls=False)
+
+    timing = outcome.details["timing"]
+    assert outcome.ok
+    assert timing["connect"] < timing["appconnect"] == timing["total"]
+
+
+def test_tls_with_an_unknown_authority_is_an_invalid_certificate() -> None:
+    with tls.https_target("good") as server:
+        outcome = check(server.port, tls=True, server_name="localhost")
+
+    assert outcome.error == "certificate_invalid"
+    assert outcome.message == "Certificate is signed by an unknown authority"
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0"])
+def test_a_metadata_address_is_never_dialled(host: str) -> None:
+    outcome = tcp.check(tcp.TcpConfig(host=host, port=80), Deadline(1))
+
+    assert outcome.error == "network_unreachable"
+    assert "is never probed" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("host", ""), ("host", "a b"), ("host", "-x"), ("host", "x" * 256), ("host", 1),
+        ("port", 0), ("port", 65536), ("port", "80"), ("port", True), ("port", 80.0),
+        ("tls", "yes"), ("verify_tls", 1), ("server_name", ""), ("server_name", "a/b"),
+        ("timeout", 0), ("timeout", 121), ("ip_family", "5"), ("unknown", 1),
+    ],
+)  # fmt: skip
+def test_a_bad_field_is_named(field: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        tcp.TcpConfig.model_validate({"host": "127.0.0.1", "port": 80, field: value})
+
+    assert {error["loc"][0] for error in caught.value.errors()} == {field}
+
+
+def test_the_target_of_an_ipv6_address_is_labelled_in_brackets() -> None:
+    target = tcp.CHECK.target(tcp.TcpConfig(host="::1", port=5432))
+
+    assert (target.host, target.port, target.label) == ("::1", 5432, "[::1]:5432")

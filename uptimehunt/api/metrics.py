@@ -1,0 +1,235 @@
+"""`/services/{id}/metrics/…` and `/services/{id}/errors`."""
+
+from typing import Annotated, Any, Literal
+
+import falcon
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from uptimehunt import clock
+from uptimehunt.api.operation import (
+    Access,
+    Answer,
+    PageQuery,
+    Query,
+    Resource,
+    Timestamp,
+    WholeNumber,
+    digits,
+    operation,
+)
+from uptimehunt.domain import metrics, services
+from uptimehunt.domain.paging import Page
+from uptimehunt.domain.status import Status
+from uptimehunt.domain.uptime import DAY_MS, Period, named_period
+from uptimehunt.errors import BadRequestError
+
+MOST_BUCKETS = 2000
+LONGEST_MS = 5 * 366 * DAY_MS
+
+
+class Uptime(BaseModel):
+    """Uptime and outages over a period."""
+
+    uptime_percentage: float | None
+    total_checks: int
+    successful_checks: int
+    failed_checks: int
+    period: str
+    downtime_seconds: int
+    incident_count: int
+    mttr_seconds: int | None
+    mtbf_seconds: int | None
+
+
+class ResponseTimes(BaseModel):
+    """The response times of one bucket, milliseconds; null without successful checks."""
+
+    timestamp: Timestamp
+    avg: float | None
+    min: int | None
+    max: int | None
+    p50: int | None
+    p95: int | None
+    p99: int | None
+    checks: int
+    failures: int
+
+
+class ResponseTimesMeta(BaseModel):
+    """The period, the bucket, and the figures over all."""
+
+    period: str
+    interval_seconds: int
+    from_: str = Field(alias="from")
+    to: str
+    avg: float | None
+    p50: int | None
+    p95: int | None
+    p99: int | None
+
+
+class SparklineData(BaseModel):
+    """A period in a few points."""
+
+    period: str
+    interval_seconds: int
+    from_: str = Field(alias="from")
+    to: str
+    values: list[int | None]
+    statuses: list[Status | None]
+
+
+class ErrorProbe(BaseModel):
+    """The probe that saw it."""
+
+    id: int
+    name: str
+
+
+class ErrorEntry(BaseModel):
+    """One failed check."""
+
+    id: int
+    timestamp: Timestamp
+    code: str
+    message: str | None
+    status_code: int | None
+    response_time: int | None
+    probe: ErrorProbe
+    incident_id: int | None
+    details: dict[str, Any]
+
+
+def _instant(value: str) -> int:
+    try:
+        return clock.parse_iso(value)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError(
+            "instant", "Must be an instant such as 2024-01-01T00:00:00Z"
+        ) from None
+
+
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""Given in ISO 8601, held in milliseconds."""
+
+PeriodName = Literal["24h", "7d", "30d", "90d", "365d"]
+
+
+class PeriodQuery(Query):
+    """A named period that ends now, or from … to."""
+
+    period: PeriodName | None = Field(default=None)
+    from_: Instant | None = Field(default=None, alias="from")
+    to: Instant | None = Field(default=None)
+
+    def span(self, default: PeriodName) -> Period:
+        """The period that is meant.
+
+        Raises:
+            BadRequestError: a name together with instants, an end before its start, or too long.
+        """
+        now, start, end = clock.now_ms(), self.from_, self.to
+        if start is None and end is None:
+            return named_period(self.period or default, now)
+        if self.period is not None:
+            raise BadRequestError("Give either period, or from and to")
+        end = now if end is None else end
+        if start is None or not 0 <= start < end or end - start > LONGEST_MS:
+            raise BadRequestError("from must lie before to, at most five years")
+        return Period("custom", start, end)
+
+
+class UptimeQuery(PeriodQuery):
+    """The period, 30 days unless said otherwise."""
+
+
+class ResponseTimesQuery(PeriodQuery):
+    """The period, 24 hours unless said otherwise, and the length of a bucket."""
+
+    # The bounds stand before the validator: behind it, the JSON Schema would not have them.
+    interval_seconds: Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(digits)] | None = (
+        Field(default=None, description="Chosen to give up to 300 when left out.")
+    )
+
+
+class SparklineQuery(PeriodQuery):
+    """The period, 24 hours unless said otherwise, and the number of points."""
+
+    points: WholeNumber = Field(default=metrics.SPARKLINE_POINTS, ge=10, le=100)
+
+
+class ErrorsQuery(PageQuery):
+    """Which page, of which span."""
+
+    from_: Instant | None = Field(default=None, alias="from")
+    to: Instant | None = Field(default=None)
+
+
+class Metrics(Resource):
+    """The figures of one service."""
+
+    @operation(
+        "Get uptime statistics",
+        access=Access.USER,
+        query=UptimeQuery,
+        answer=Answer(200, Uptime),
+        errors=(404,),
+    )
+    def on_get_uptime(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> dict[str, Any]:
+        """Share of successful checks, and the outages of the period."""
+        service = services.find(req.context.user, service_id)
+        return metrics.uptime(service.id, req.context.query.span("30d"))
+
+    @operation(
+        "Get response times",
+        access=Access.USER,
+        query=ResponseTimesQuery,
+        answer=Answer(200, ResponseTimes, is_list=True, meta=ResponseTimesMeta),
+        errors=(404,),
+    )
+    def on_get_response_times(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """In buckets, oldest first; those without checks hold nulls."""
+        service = services.find(req.context.user, service_id)
+        query: ResponseTimesQuery = req.context.query
+        period = query.span("24h")
+        seconds = query.interval_seconds or period.bucket_seconds()
+        if period.seconds / seconds > MOST_BUCKETS:
+            raise BadRequestError(f"interval_seconds would give more than {MOST_BUCKETS} buckets")
+        return metrics.response_times(service.id, period, seconds)
+
+    @operation(
+        "Get sparkline data",
+        access=Access.USER,
+        query=SparklineQuery,
+        answer=Answer(200, SparklineData),
+        errors=(404,),
+    )
+    def on_get_sparkline(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> dict[str, Any]:
+        """The period in a few points: mean response time, and how the checks went."""
+        service = services.find(req.context.user, service_id)
+        query: SparklineQuery = req.context.query
+        return metrics.sparkline(service.id, query.span("24h"), query.points)
+
+    @operation(
+        "List recent errors",
+        access=Access.USER,
+        query=ErrorsQuery,
+        answer=Answer(200, ErrorEntry, is_list=True, is_paged=True),
+        errors=(404,),
+    )
+    def on_get_errors(self, req: falcon.Request, resp: falcon.Response, service_id: int) -> Page:
+        """Failed checks, newest first."""
+        service = services.find(req.context.user, service_id)
+        query: ErrorsQuery = req.context.query
+        return metrics.errors(service.id, query.paging, query.from_, query.to)

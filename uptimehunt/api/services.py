@@ -1,0 +1,274 @@
+"""`/services` and their status."""
+
+from typing import Annotated, Any, Literal
+
+import falcon
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from uptimehunt.api.operation import Access, Answer, PageQuery, Resource, Timestamp, operation
+from uptimehunt.domain import service_list, services
+from uptimehunt.domain.paging import Page
+from uptimehunt.domain.service_list import Filter
+from uptimehunt.domain.services import ServiceInput
+from uptimehunt.domain.status import Quorum, Status
+
+
+class ProjectOfService(BaseModel):
+    """The project that a service is in."""
+
+    id: int
+    name: str
+    color: str
+    icon: str
+
+
+class Sparkline(BaseModel):
+    """The last 24 hours in 48 points."""
+
+    values: list[int | None]
+    statuses: list[Status | None]
+
+
+class Service(BaseModel):
+    """The thing watched."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int
+    name: str
+    description: str
+    type: str
+    status: Status
+    enabled: bool
+    interval: int | None = Field(description="Minutes; null when it is not whole minutes to 60.")
+    interval_seconds: int
+    project_id: int | None
+    project: ProjectOfService | None
+    tags: list[str]
+    target: str = Field(description="What is watched, in a few words, without secrets.")
+    config: dict[str, Any]
+    retries: int
+    retry_interval_seconds: int
+    degraded_after_ms: int | None
+    probe_ids: list[int]
+    confirm_from: Quorum
+    response_time: int | None = Field(description="Milliseconds of the last check.")
+    last_check_at: Timestamp | None
+    status_changed_at: Timestamp
+    created_at: Timestamp
+    updated_at: Timestamp
+    uptime: dict[str, float | None] | None = Field(
+        default=None, description="With `include=uptime`: percentages by period."
+    )
+    sparkline: Sparkline | None = Field(default=None, description="With `include=sparkline`.")
+
+
+class CheckError(BaseModel):
+    """Why a check failed."""
+
+    code: str
+    message: str
+
+
+class ProbeOfStatus(BaseModel):
+    """How a service looks from one probe."""
+
+    id: int
+    name: str
+    status: Status
+    response_time: int | None
+    checked_at: Timestamp | None
+    error: CheckError | None
+
+
+class OpenIncident(BaseModel):
+    """The outage that is going on."""
+
+    id: int
+    started_at: Timestamp
+    cause: str | None
+
+
+class CurrentStatus(BaseModel):
+    """How a service stands now."""
+
+    id: int
+    name: str
+    status: Status
+    status_changed_at: Timestamp
+    message: str
+    response_time: int | None
+    last_check_at: Timestamp | None
+    next_check_at: Timestamp | None
+    uptime_24h: float | None
+    probes: list[ProbeOfStatus]
+    incident: OpenIncident | None
+    certificate: dict[str, Any] | None
+
+
+_SORTS = ("name", "status", "created_at", "response_time")
+_INCLUDES = {"uptime", "sparkline"}
+
+
+def _sort(value: str) -> str:
+    if value.removeprefix("-") not in _SORTS:
+        raise PydanticCustomError("sort", f"Must be one of {', '.join(sorted(_SORTS))}")
+    return value
+
+
+def _include(value: str) -> str:
+    if not set(value.split(",")) <= _INCLUDES:
+        raise PydanticCustomError("include", f"Must be one of {', '.join(sorted(_INCLUDES))}")
+    return value
+
+
+def _project(value: str) -> str:
+    if value != "null" and not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise PydanticCustomError("project", "Must be the id of a project, or null")
+    return value
+
+
+class MemberFilter(PageQuery):
+    """Which services of a project, and what beside them."""
+
+    enabled: Literal["true", "false"] | None = Field(default=None)
+    type: str | None = Field(default=None, max_length=32)
+    status: Status | None = Field(default=None)
+    tag: str | None = Field(default=None, max_length=32)
+    q: str | None = Field(default=None, max_length=128, description="Part of name or target.")
+    sort: Annotated[str, AfterValidator(_sort)] | None = Field(
+        default=None,
+        description="A `-` before the name descends.",
+        json_schema_extra={"enum": [*_SORTS, *(f"-{name}" for name in _SORTS)]},
+    )
+    include: Annotated[str, AfterValidator(_include)] | None = Field(
+        default=None,
+        description="`uptime`, `sparkline` or both, with a comma.",
+        json_schema_extra={"pattern": "^(uptime|sparkline)(,(uptime|sparkline))*$"},
+    )
+
+    def of(self, project_id: int | None, without_project: bool = False) -> Filter:
+        """The filter as the domain knows it."""
+        return Filter(
+            project_id=project_id,
+            without_project=without_project,
+            enabled=None if self.enabled is None else self.enabled == "true",
+            type=self.type,
+            status=self.status,
+            tag=self.tag,
+            q=self.q,
+            sort=self.sort,
+            include=self.include.split(",") if self.include else (),
+        )
+
+
+class ServiceFilter(MemberFilter):
+    """Which services, and what beside them."""
+
+    project_id: Annotated[str, AfterValidator(_project)] | None = Field(
+        default=None,
+        description="Of this project; `null` for those without one.",
+        json_schema_extra={"pattern": "^([0-9]{1,18}|null)$"},
+    )
+
+    def wanted(self) -> Filter:
+        """The filter as the domain knows it."""
+        asked = self.project_id
+        return self.of(None if asked in {None, "null"} else int(asked), asked == "null")
+
+
+class Services(Resource):
+    """`/services`, `/services/{id}`, `/services/{id}/status`."""
+
+    @operation(
+        "List all services",
+        access=Access.USER,
+        query=ServiceFilter,
+        answer=Answer(200, Service, is_list=True, is_paged=True),
+        has_etag=True,
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> Page:
+        """With `include`, uptime and sparkline come for the whole page in one call."""
+        query: ServiceFilter = req.context.query
+        return service_list.page(req.context.user, query.wanted(), query.paging)
+
+    @operation(
+        "Create a service",
+        access=Access.EDITOR,
+        body=ServiceInput,
+        answer=Answer(201, Service),
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
+        """It is checked at once."""
+        service = self.parts.store.write(services.create, req.context.user, req.context.body)
+        self.parts.engine.refresh(service["id"])
+        return service
+
+    @operation(
+        "Get a service",
+        access=Access.USER,
+        answer=Answer(200, Service),
+        errors=(404,),
+        has_etag=True,
+    )
+    def on_get_one(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> dict[str, Any]:
+        """Secrets in the config are left out; `has_value` says that one is set."""
+        return services.to_dict(services.find(req.context.user, service_id))
+
+    @operation(
+        "Update a service",
+        access=Access.EDITOR,
+        body=ServiceInput,
+        answer=Answer(200, Service),
+        errors=(404,),
+    )
+    def on_put_one(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> dict[str, Any]:
+        """What is left out goes back to its default; it is checked at once."""
+        service = self.parts.store.write(
+            services.replace, req.context.user, service_id, req.context.body
+        )
+        self.parts.engine.refresh(service_id)
+        return service
+
+    @operation(
+        "Change parts of a service",
+        access=Access.EDITOR,
+        body=ServiceInput,
+        is_partial=True,
+        answer=Answer(200, Service),
+        errors=(404,),
+    )
+    def on_patch_one(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> dict[str, Any]:
+        """Only what is sent changes; `{"enabled": false}` pauses."""
+        service = self.parts.store.write(
+            services.change, req.context.user, service_id, req.context.body
+        )
+        self.parts.engine.refresh(service_id)
+        return service
+
+    @operation("Delete a service", access=Access.EDITOR, answer=Answer(204), errors=(404,))
+    def on_delete_one(self, req: falcon.Request, resp: falcon.Response, service_id: int) -> None:
+        """All that is known of it goes with it."""
+        self.parts.store.write(services.delete, req.context.user, service_id)
+        self.parts.engine.refresh(service_id)
+
+    @operation(
+        "Get the current status of a service",
+        access=Access.USER,
+        answer=Answer(200, CurrentStatus),
+        errors=(404,),
+        has_etag=True,
+    )
+    def on_get_status(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> dict[str, Any]:
+        """How it stands, since when, and when it will be checked next."""
+        next_check_at = self.parts.engine.next_check_at(service_id)
+        return service_list.current_status(req.context.user, service_id, next_check_at)

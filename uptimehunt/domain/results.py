@@ -1,0 +1,414 @@
+"""Results: what becomes of the outcomes of checks, in one transaction.
+
+`record`, `accept` and `expire` run inside `Store.write`. What is stale is dropped (the service was
+deleted, paused or edited while the check ran); the result of all else is kept and judged, and with
+a transition the incident is opened or resolved. `expire` is the retention of single results.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import peewee
+
+from uptimehunt import clock
+from uptimehunt.checks import Outcome
+from uptimehunt.domain import incidents, status
+from uptimehunt.logs import about
+from uptimehunt.store.models import (
+    LOCAL_PROBE,
+    SLOT_MS,
+    CheckResult,
+    ProbeState,
+    ReceivedResult,
+    Service,
+    ServiceState,
+    SlotCount,
+    Transition,
+)
+from uptimehunt.store.queries import tuples
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check, with where and when it was made.
+
+    Attributes:
+        revision: of the service when the check began.
+        checked_at: when it began, milliseconds.
+    """
+
+    service_id: int
+    revision: int
+    probe_id: int
+    checked_at: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a finding.
+
+    Attributes:
+        retry_in: seconds until it is to be tried again to confirm it; None for the usual rhythm.
+        transition: the change of status that it caused, if any.
+        name: of the service, for the log.
+        error: of the outcome.
+    """
+
+    service_id: int
+    revision: int
+    retry_in: int | None
+    transition: status.Transition | None
+    name: str
+    error: str | None
+
+
+def record(findings: Sequence[Finding]) -> list[Verdict]:
+    """Keep and judge findings, in their order; answers the verdicts of those not stale."""
+    known = _known({finding.service_id for finding in findings})
+    kept: list[Finding] = []
+    verdicts: list[Verdict] = []
+    judged: set[int] = set()
+    for finding in findings:
+        service = known.get(finding.service_id)
+        if service is None or not service.takes(finding):
+            continue
+        kept.append(finding)
+        if service.is_late(finding):
+            continue
+        judged.add(finding.service_id)
+        seen, transition = service.judge(finding)
+        if transition is not None:
+            _keep_transition(finding, transition)
+        verdicts.append(
+            Verdict(
+                finding.service_id,
+                finding.revision,
+                status.retry_in(seen, service.policy),
+                transition,
+                service.name,
+                finding.outcome.error,
+            )
+        )
+    _keep_results(kept)
+    _keep_slots(kept)
+    _keep_states([known[service_id] for service_id in judged])
+    _keep_views([known[service_id] for service_id in judged])
+    return verdicts
+
+
+@dataclass(slots=True)
+class _View:
+    """A service as one of several probes sees it."""
+
+    state: status.State
+    last: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Known:
+    """A service as the judging sees it, while one batch is worked through.
+
+    Attributes:
+        probe_ids: which probes check it.
+        views: what each of them sees; kept only where there are several.
+        last: the latest outcome, by column.
+    """
+
+    service_id: int
+    revision: int
+    name: str
+    interval_s: int
+    probe_ids: list[int]
+    confirm_from: status.Quorum
+    policy: status.Policy
+    state: status.State
+    views: dict[int, _View] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+
+    def takes(self, finding: Finding) -> bool:
+        return self.revision == finding.revision and finding.probe_id in self.probe_ids
+
+    def is_late(self, finding: Finding) -> bool:
+        """Whether a later check of the same remote probe was judged before: it tells no news.
+
+        Our own come in order; if our clock was set back, the newest is still the newest.
+        """
+        if finding.probe_id == LOCAL_PROBE:
+            return False
+        view = self.views.get(finding.probe_id)
+        last = self.last if len(self.probe_ids) == 1 else {} if view is None else view.last
+        return finding.checked_at < (last.get("checked_at") or 0)
+
+    def judge(self, finding: Finding) -> tuple[status.State, status.Transition | None]:
+        """The state as the finding's probe sees it now, and what changed for the service."""
+        outcome = finding.outcome
+        judged = status.Judged(outcome.ok, outcome.response_time_ms, "warning" in outcome.details)
+        self.last = {
+            "checked_at": finding.checked_at,
+            "response_time_ms": outcome.response_time_ms,
+            "error": outcome.error,
+            "message": outcome.message,
+            "details": dict(outcome.details),
+        }
+        if len(self.probe_ids) == 1:
+            self.state, transition = status.step(
+                self.state, judged, finding.checked_at, self.policy
+            )
+            return self.state, transition
+        view = self.views.get(finding.probe_id)
+        before = status.State(status.PENDING, finding.checked_at) if view is None else view.state
+        seen, _ = status.step(before, judged, finding.checked_at, self.policy)
+        self.views[finding.probe_id] = _View(seen, self.last)
+        return seen, self._agree(finding.checked_at)
+
+    def _agree(self, at: int) -> status.Transition | None:
+        """Let the probes vote that have a fresh view; an outage began with the first failure."""
+        stale_before = at - FRESH_INTERVALS * self.interval_s * 1000
+        votes = [
+            view.state
+            for probe_id, view in self.views.items()
+            if probe_id in self.probe_ids and view.last["checked_at"] >= stale_before
+        ]
+        after = status.combine(self.state.status, [v.status for v in votes], self.confirm_from)
+        if after == self.state.status:
+            return None
+        began = at
+        if after == status.DOWN:
+            began = min(v.failing_since or at for v in votes if v.status == status.DOWN)
+        transition = status.Transition(self.state.status, after, began)
+        self.state = status.State(after, began)
+        return transition
+
+
+KNOWN_AGAIN_DAYS = 14
+"""How long the ids of remote results are kept; older results are not taken any more."""
+
+FRESH_INTERVALS = 3
+"""A probe that was not heard of a service for so many intervals has no say in its status."""
+
+
+def _known(service_ids: Iterable[int]) -> dict[int, _Known]:
+    """The enabled ones of these services, with their state; views of those with many probes."""
+    rows = tuples(
+        Service.select(
+            Service.id,
+            Service.revision,
+            Service.name,
+            Service.interval_seconds,
+            Service.probe_ids,
+            Service.confirm_from,
+            Service.retries,
+            Service.retry_interval_seconds,
+            Service.degraded_after_ms,
+            ServiceState.status,
+            ServiceState.changed_at,
+            ServiceState.failures,
+            ServiceState.failing_since,
+            ServiceState.checked_at,
+        )
+        .join(ServiceState)
+        .where(Service.id.in_(list(service_ids)), Service.enabled)
+    )
+    known = {
+        row[0]: _Known(
+            service_id=row[0],
+            revision=row[1],
+            name=row[2],
+            interval_s=row[3],
+            probe_ids=json.loads(row[4]) or [LOCAL_PROBE],
+            confirm_from=row[5],
+            policy=status.Policy(*row[6:9]),
+            state=status.State(*row[9:13]),
+            last={"checked_at": row[13]},
+        )
+        for row in rows
+    }
+    shared = [service.service_id for service in known.values() if len(service.probe_ids) > 1]
+    if shared:
+        for row in ProbeState.select().where(ProbeState.service.in_(shared)):
+            state = [getattr(row, column.name) for column in fields(status.State)]
+            last = {name: getattr(row, name) for name in _LAST}
+            known[row.service_id].views[row.probe_id] = _View(status.State(*state), last)
+    return known
+
+
+_LAST = ("checked_at", "response_time_ms", "error", "message", "details")
+
+
+def _keep_transition(finding: Finding, transition: status.Transition) -> None:
+    outcome = finding.outcome
+    Transition.create(
+        service=finding.service_id,
+        at=transition.at,
+        previous=transition.previous,
+        status=transition.status,
+        cause=outcome.error,
+    )
+    if transition.status == status.DOWN:
+        incidents.open_one(finding.service_id, transition.at, outcome.error, outcome.message)
+    elif transition.previous == status.DOWN:
+        incidents.resolve(finding.service_id, transition.at)
+
+
+def _keep_results(findings: Sequence[Finding]) -> None:
+    rows = [
+        (
+            finding.service_id,
+            finding.probe_id,
+            finding.checked_at,
+            finding.outcome.ok,
+            finding.outcome.response_time_ms,
+            finding.outcome.status_code,
+            finding.outcome.error,
+            None if finding.outcome.ok else finding.outcome.message,
+            None if finding.outcome.ok else dict(finding.outcome.details),
+        )
+        for finding in findings
+    ]
+    columns = [
+        CheckResult.service,
+        CheckResult.probe,
+        CheckResult.checked_at,
+        CheckResult.ok,
+        CheckResult.response_time_ms,
+        CheckResult.status_code,
+        CheckResult.error,
+        CheckResult.message,
+        CheckResult.details,
+    ]
+    if rows:
+        CheckResult.insert_many(rows, fields=columns).execute()
+
+
+def _keep_slots(findings: Sequence[Finding]) -> None:
+    sums: dict[tuple[int, int, int], list[int]] = {}
+    for finding in findings:
+        outcome = finding.outcome
+        key = (finding.service_id, finding.probe_id, finding.checked_at // SLOT_MS)
+        total = sums.setdefault(key, [0, 0, 0, 0])
+        total[0] += 1
+        total[1] += not outcome.ok
+        if outcome.ok and outcome.response_time_ms is not None:
+            total[2] += 1
+            total[3] += outcome.response_time_ms
+    added = [
+        SlotCount.checks,
+        SlotCount.failures,
+        SlotCount.timed,
+        SlotCount.response_time_ms,
+    ]
+    columns = [SlotCount.service, SlotCount.probe, SlotCount.slot, *added]
+    if sums:
+        SlotCount.insert_many(
+            [(*key, *total) for key, total in sums.items()], fields=columns
+        ).on_conflict(
+            conflict_target=[SlotCount.service, SlotCount.slot, SlotCount.probe],
+            update={column: column + peewee.EXCLUDED[column.name] for column in added},
+        ).execute()
+
+
+def _keep_states(judged: Iterable[_Known]) -> None:
+    rows = [
+        {"service": service.service_id, **_state_columns(service.state), **service.last}
+        for service in judged
+    ]
+    _put(ServiceState, [ServiceState.service], rows)
+
+
+def _keep_views(judged: Iterable[_Known]) -> None:
+    rows = [
+        {
+            "service": service.service_id,
+            "probe": probe_id,
+            **_state_columns(view.state),
+            **view.last,
+        }
+        for service in judged
+        for probe_id, view in service.views.items()
+        if probe_id in service.probe_ids
+    ]
+    _put(ProbeState, [ProbeState.service, ProbeState.probe], rows)
+
+
+def _state_columns(state: status.State) -> dict[str, Any]:
+    return {
+        "status": state.status,
+        "changed_at": state.changed_at,
+        "failures": state.failures,
+        "failing_since": state.failing_since,
+    }
+
+
+def _put(table: Any, key: list[Any], rows: list[dict[str, Any]]) -> None:
+    """Insert rows, or take their values over into those that are there."""
+    names = {column.name for column in key}
+    columns = [column for column in table._meta.sorted_fields if column.name not in names]
+    if rows:
+        table.insert_many(rows).on_conflict(conflict_target=key, preserve=columns).execute()
+
+
+def accept(received: Sequence[tuple[str, Finding]]) -> tuple[int, int, list[Verdict]]:
+    """Record what a remote probe sent, each result once however often it is sent.
+
+    Args:
+        received: (id of the result, finding), in the order of their making.
+
+    Returns:
+        how many were new, how many were there before, and the verdicts.
+    """
+    ids = {result_id for result_id, _ in received}
+    there = {row.id for row in ReceivedResult.select().where(ReceivedResult.id.in_(ids))}
+    fresh: dict[str, Finding] = {}
+    for result_id, finding in received:
+        if result_id not in there:
+            fresh.setdefault(result_id, finding)
+    verdicts: list[Verdict] = []
+    if fresh:
+        now = clock.now_ms()
+        ReceivedResult.insert_many(
+            [{"id": result_id, "received_at": now} for result_id in fresh]
+        ).execute()
+        verdicts = record(list(fresh.values()))
+    return len(fresh), len(received) - len(fresh), verdicts
+
+
+def tell(verdict: Verdict) -> None:
+    """Log a change of status; once it is committed."""
+    transition = verdict.transition
+    if transition is not None:
+        log.info(
+            f"service.{transition.status}",
+            extra=about(
+                service_id=verdict.service_id,
+                name=verdict.name,
+                previous=transition.previous,
+                since=clock.iso_seconds(transition.at),
+                error=verdict.error,
+            ),
+        )
+
+
+def forget_received(before: int) -> None:
+    """Forget ids of results received before an instant: nobody sends those again."""
+    ReceivedResult.delete().where(ReceivedResult.received_at < before).execute()
+
+
+def expire(before: int, most: int = 1000) -> int:
+    """Delete single results older than an instant, at most `most` of them; answers how many.
+
+    Only the oldest `most` rows are looked at: rows are appended as time goes by.
+    """
+    oldest = tuples(
+        CheckResult.select(CheckResult.id, CheckResult.checked_at)
+        .order_by(CheckResult.id)
+        .limit(most)
+    )
+    old = [result_id for result_id, checked_at in oldest if checked_at < before]
+    deleted: int = CheckResult.delete().where(CheckResult.id.in_(old)).execute()
+    return deleted

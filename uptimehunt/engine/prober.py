@@ -1,0 +1,237 @@
+"""The prober: has each assigned service checked when it is due, and passes the findings on.
+
+One check of a service is in flight at a time; one that is still running when the next is due is
+followed by it at once. A change of a service replaces its assignment: a check in flight for the
+old one is disowned, and the new one is checked at once.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from uptimehunt import clock
+from uptimehunt.checks import CheckConfig, CheckType, Outcome
+from uptimehunt.domain.assignments import Assignment
+from uptimehunt.domain.results import Finding, Verdict
+from uptimehunt.engine.runner import Run, Runner
+from uptimehunt.engine.timetable import Timetable
+from uptimehunt.errors import BusyError, StorageError
+from uptimehunt.logs import about
+
+log = logging.getLogger(__name__)
+
+GAP_S = 2.0
+"""A pulse that comes this late means that the machine slept or starved."""
+
+REMEMBERED = 5000
+
+TRIALS = 4
+TRIAL_S = 30
+"""How many tests run at once, and how many seconds one may take: each holds a request's thread."""
+
+
+class Source(Protocol):
+    """Where assignments come from: the database, or a server elsewhere."""
+
+    def all_enabled(self) -> list[Assignment]:
+        """All assignments of this probe."""
+
+    def of_service(self, service_id: int) -> Assignment | None:
+        """The assignment of one service, None when there is none any more."""
+
+
+@dataclass(slots=True)
+class _Post:
+    """A service that is watched, and the check that is on its way, if one is."""
+
+    assignment: Assignment
+    run: Run | None = None
+    is_overdue: bool = False
+
+
+class Prober:
+    """Checks services on time. `pulse` is called by one thread; all else by any."""
+
+    def __init__(self, source: Source, report: Callable[[Finding], None], probe_id: int) -> None:
+        """Make a prober that does nothing until it is told what to watch.
+
+        Args:
+            source: where assignments come from.
+            report: takes each finding; called from many threads, must be quick.
+            probe_id: the place that this prober speaks for.
+        """
+        self._source = source
+        self._report = report
+        self._probe_id = probe_id
+        self._runner = Runner(self._finished)
+        self._lock = threading.Lock()
+        self._timetable = Timetable()
+        self._posts: dict[int, _Post] = {}
+        self._changed: deque[int] = deque()
+        self._lateness_ms: deque[float] = deque(maxlen=REMEMBERED)
+        self._pulse_at = clock.monotonic()
+        self._given_up_at = 0.0
+        self._is_blind = False
+        self._trials = threading.BoundedSemaphore(TRIALS)
+
+    def load(self) -> None:
+        """Take up all assignments, each at its own turn within one interval."""
+        assignments = self._source.all_enabled()
+        with self._lock:
+            now = clock.monotonic()
+            self._pulse_at = now
+            for assignment in assignments:
+                self._posts[assignment.service_id] = _Post(assignment)
+                self._timetable.put(
+                    assignment.service_id, assignment.interval_s, now, at_once=False
+                )
+        log.info("prober.loaded", extra=about(services=len(assignments)))
+
+    def refresh(self, service_id: int) -> None:
+        """A service was added, changed, paused or deleted; acted upon with the next pulse."""
+        self._changed.append(service_id)
+
+    def check_now(self, service_id: int) -> bool:
+        """Have a service checked with the next pulse; whether it is watched at all."""
+        with self._lock:
+            self._timetable.bring_forward(service_id, clock.monotonic())
+            # One that was added a moment ago is taken up, and so checked, with the next pulse.
+            return service_id in self._posts or service_id in self._changed
+
+    def try_once(self, kind: CheckType[Any], config: CheckConfig) -> Outcome:
+        """Make one check for somebody who waits, beside all others; nothing is kept of it.
+
+        Raises:
+            BusyError: too many are waiting.
+        """
+        if not self._trials.acquire(blocking=False):
+            raise BusyError("Too many tests at once", retry_after_s=5)
+        try:
+            return self._runner.make(kind, config, min(config.timeout, TRIAL_S))
+        finally:
+            self._trials.release()
+
+    def checks_per_minute(self) -> float:
+        """How many checks there are a minute when all is well."""
+        with self._lock:
+            return sum(60 / post.assignment.interval_s for post in self._posts.values())
+
+    def judged(self, verdict: Verdict) -> None:
+        """A finding was judged: a failure that is not confirmed yet is tried again soon."""
+        if verdict.retry_in is None:
+            return
+        with self._lock:
+            post = self._posts.get(verdict.service_id)
+            if post is not None and post.assignment.revision == verdict.revision:
+                at = clock.monotonic() + verdict.retry_in
+                self._timetable.bring_forward(verdict.service_id, at)
+
+    def pulse(self) -> None:
+        """Start all that is due. To be called every 50-100 ms, from one thread."""
+        now = clock.monotonic()
+        if now - self._pulse_at > GAP_S:
+            self._woke_up(now - self._pulse_at, now)
+        self._pulse_at = now
+        self._take_up_changes()
+        with self._lock:
+            runs = [
+                run
+                for service_id, due_at in self._timetable.pop_due(now)
+                if (run := self._next_run(service_id, due_at)) is not None
+            ]
+        for run in runs:
+            self._runner.submit(run)
+        if now - self._given_up_at > 1:
+            self._given_up_at = now
+            self._runner.give_up_overdue(now)
+
+    def _next_run(self, service_id: int, due_at: float) -> Run | None:
+        post = self._posts[service_id]
+        if post.run is not None:
+            post.is_overdue = True
+            return None
+        post.run = Run(post.assignment, due_at)
+        return post.run
+
+    def _take_up_changes(self) -> None:
+        while self._changed:
+            try:
+                assignment = self._source.of_service(self._changed[0])
+            except StorageError as ex:
+                # All other services are still checked; this one is asked for with each pulse.
+                if not self._is_blind:
+                    log.error("prober.no_storage", extra=about(error=ex))
+                self._is_blind = True
+                return
+            self._is_blind = False
+            self._take_up(self._changed.popleft(), assignment)
+
+    def _take_up(self, service_id: int, assignment: Assignment | None) -> None:
+        with self._lock:
+            if assignment is None:
+                self._posts.pop(service_id, None)
+                self._timetable.remove(service_id)
+                return
+            self._posts[service_id] = _Post(assignment)
+            now = clock.monotonic()
+            self._timetable.put(service_id, assignment.interval_s, now, at_once=True)
+
+    def disturb(self) -> None:
+        """The machine slept or its clock was set: a check in flight that fails says nothing."""
+        self._runner.disturb()
+
+    def _woke_up(self, gap_s: float, now: float) -> None:
+        log.warning("prober.slept", extra=about(seconds=round(gap_s, 1)))
+        self._runner.disturb()
+        with self._lock:
+            self._timetable.skip_missed(now)
+
+    def _finished(self, run: Run, outcome: Outcome) -> None:
+        assignment = run.assignment
+        self._lateness_ms.append((run.started_at - run.due_at) * 1000)
+        counts = outcome.ok or not run.is_disturbed
+        with self._lock:
+            post = self._posts.get(assignment.service_id)
+            if post is None or post.run is not run:
+                return  # Deleted, paused or changed meanwhile.
+            post.run = None
+            if post.is_overdue or not counts:
+                post.is_overdue = False
+                self._timetable.bring_forward(assignment.service_id, clock.monotonic())
+        if counts:
+            self._report(
+                Finding(
+                    assignment.service_id,
+                    assignment.revision,
+                    self._probe_id,
+                    run.started_at_ms,
+                    outcome,
+                )
+            )
+
+    def next_check_at(self, service_id: int) -> int | None:
+        """When a service is due next, milliseconds since the epoch; None when it is not watched."""
+        with self._lock:
+            due_at = self._timetable.due_at(service_id)
+        if due_at is None:
+            return None
+        return clock.now_ms() + max(0, round((due_at - clock.monotonic()) * 1000))
+
+    def pulse_age_s(self) -> float:
+        """Seconds since the last pulse: what says whether checks still happen."""
+        return clock.monotonic() - self._pulse_at
+
+    def lateness_ms(self) -> list[float]:
+        """How late the latest checks started, milliseconds, in no order."""
+        return list(self._lateness_ms)
+
+    def counts(self) -> tuple[int, int]:
+        """Checks in flight, and checks that wait for a thread."""
+        return self._runner.counts()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._runner.stop()

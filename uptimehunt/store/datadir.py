@@ -1,0 +1,153 @@
+"""The data folder: who may use it, the lock of the running instance, its secret key.
+
+    uptimehunt.db (-wal, -shm)   the database          lock        pid of the running instance
+    secret.key                   signs sessions        instance    id that ties key and database
+    backups/                     made before a migration
+
+Everything is made readable by the owner alone.
+"""
+
+import fcntl
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from uptimehunt.errors import StartError
+
+KEY_BYTES = 32
+
+
+class DataDir:
+    """An opened data folder; its lock is held until `close()` or the end of the process."""
+
+    def __init__(self, path: Path) -> None:
+        """Make or take over the folder, and lock it.
+
+        Raises:
+            StartError: it is a file, not ours, not writable, or in use by another instance.
+        """
+        os.umask(0o077)
+        self.path = path
+        self.database = path / "uptimehunt.db"
+        self.backups = path / "backups"
+        self._make()
+        self._lock = self._take_lock()
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise StartError(f"the data folder {self.path} is a file") from None
+        except NotADirectoryError:
+            raise StartError(f"the data folder {self.path} lies inside a file") from None
+        except OSError as ex:
+            raise StartError(f"cannot make the data folder {self.path}: {ex.strerror}") from None
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
+            raise StartError(
+                f"the data folder {self.path} belongs to user {owner}, not to {os.geteuid()}"
+            )
+        strangers = {entry.name for entry in self.path.iterdir()} - {"lost+found"}
+        if strangers and not (self.database.exists() or self._marked() or "lock" in strangers):
+            raise StartError(
+                f"the folder {self.path} holds other files ({min(strangers)}, …);"
+                " give an empty one or one that UptimeHunt made"
+            )
+        try:
+            self.path.chmod(0o700)
+            for entry in (self.database, self._key_file, self._instance_file):
+                if entry.exists() and stat.S_IMODE(entry.stat().st_mode) != 0o600:
+                    entry.chmod(0o600)
+        except OSError as ex:
+            raise StartError(f"cannot write in the data folder {self.path}: {ex.strerror}") from ex
+
+    def _take_lock(self) -> int:
+        try:
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as ex:
+            raise StartError(f"cannot write in the data folder {self.path}: {ex.strerror}") from ex
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = os.read(lock, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(lock)
+            raise StartError(
+                f"the data folder {self.path} is in use by another UptimeHunt (pid {pid})"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        return lock
+
+    @property
+    def _key_file(self) -> Path:
+        return self.path / "secret.key"
+
+    @property
+    def _instance_file(self) -> Path:
+        return self.path / "instance"
+
+    def _marked(self) -> bool:
+        return self._key_file.exists() or self._instance_file.exists()
+
+    def refuse_lost_database(self, found: str | None) -> None:
+        """Refuse to go on when this folder had a database that is not there any more.
+
+        SECURITY: on an empty database the first visitor becomes admin, so a lost or truncated
+        file must never be replaced by a new one without a person's word.
+
+        Args:
+            found: the instance id of the database that is there; None when there is none.
+
+        Raises:
+            StartError: the folder has a key or instance id, but no database, or another's.
+        """
+        if found is not None:
+            self._refuse_other(found)
+        elif self._marked():
+            state = "empty" if self.database.exists() else "missing"
+            raise StartError(
+                f"{self.database} is {state}, but this folder was in use before: restore it from"
+                f" {self.backups} or another backup; to start anew, give an empty folder"
+            )
+
+    def _refuse_other(self, instance: str) -> None:
+        if not self._instance_file.exists():
+            return
+        if self._instance_file.read_text(encoding="ascii", errors="replace").strip() != instance:
+            raise StartError(
+                f"{self.database} is not the database that this folder was made for;"
+                f" if you put it there on purpose, remove {self._instance_file}"
+            )
+
+    def tie(self, instance: str) -> None:
+        """Tie the folder to its database, by the instance id that the database carries."""
+        if not self._instance_file.exists():
+            _write_new(self._instance_file, instance.encode() + b"\n")
+
+    def secret_key(self) -> bytes:
+        """The key that signs sessions; made at the first start.
+
+        Raises:
+            StartError: the key file is there and damaged.
+        """
+        if not self._key_file.exists():
+            _write_new(self._key_file, secrets.token_bytes(KEY_BYTES))
+        key = self._key_file.read_bytes()
+        if len(key) < KEY_BYTES:
+            raise StartError(f"{self._key_file} is damaged: restore it from a backup")
+        return key
+
+    def close(self) -> None:
+        """Give the lock back."""
+        os.close(self._lock)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file that is there whole, readable by us alone, or not at all."""
+    unfinished = path.with_name(path.name + ".tmp")
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)

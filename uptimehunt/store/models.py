@@ -1,0 +1,284 @@
+"""The tables, as peewee models; `migrations.py` creates and changes them, and a test compares.
+
+Change both together: the model here, one entry at the end of the list there.
+"""
+
+from typing import Any
+
+import peewee
+
+from uptimehunt.store.columns import JsonColumn
+
+DATABASE = peewee.DatabaseProxy()
+"""What the models are bound to; `database.Store` puts the open database behind it."""
+
+LOCAL_PROBE = 1
+"""The probe inside this very process."""
+
+
+class _Table(peewee.Model):
+    # Like each column named with `_id` below, peewee makes this; its types do not know.
+    id: Any
+
+    class Meta:
+        database = DATABASE
+        legacy_table_names = False
+
+
+class Meta(_Table):
+    """Facts about the database itself, such as its instance id."""
+
+    name = peewee.TextField(primary_key=True)
+    value = peewee.TextField()
+
+
+class User(_Table):
+    """An account. `email_key` is the address folded for comparison."""
+
+    email = peewee.TextField()
+    email_key = peewee.TextField(unique=True)
+    password_hash = peewee.TextField()
+    first_name = peewee.TextField(default="")
+    last_name = peewee.TextField(default="")
+    role = peewee.TextField()
+    timezone = peewee.TextField(default="UTC")
+    theme = peewee.TextField(default="auto")
+    locale = peewee.TextField(default="en")
+    disabled_at = peewee.BigIntegerField(null=True)
+    created_at = peewee.BigIntegerField()
+
+
+class ApiToken(_Table):
+    """A personal token for scripts, by digest; `prefix` is what its owner knows it by."""
+
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="api_tokens")
+    name = peewee.TextField()
+    digest = peewee.TextField(unique=True)
+    prefix = peewee.TextField()
+    scope = peewee.TextField()
+    created_at = peewee.BigIntegerField()
+    expires_at = peewee.BigIntegerField(null=True)
+    last_used_at = peewee.BigIntegerField(null=True)
+
+
+class Session(_Table):
+    """One sign-in of a user; ends by logout, by reuse of a retired token, or by age."""
+
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="sessions")
+    created_at = peewee.BigIntegerField()
+    expires_at = peewee.BigIntegerField()
+    used_at = peewee.BigIntegerField()
+    ended_at = peewee.BigIntegerField(null=True)
+    user_agent = peewee.TextField(default="")
+    address = peewee.TextField(default="")
+
+
+class RefreshToken(_Table):
+    """One refresh token of a session, by digest; `parent_id` is the one it was issued for."""
+
+    session = peewee.ForeignKeyField(Session, on_delete="CASCADE", backref="tokens")
+    parent_id = peewee.BigIntegerField(null=True)
+    digest = peewee.TextField(unique=True)
+    expires_at = peewee.BigIntegerField(index=True)
+    retired_at = peewee.BigIntegerField(null=True)
+
+
+class Project(_Table):
+    """A named group of services. `name_key` is the name folded for comparison."""
+
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="projects", index=False)
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    services: Any
+    description = peewee.TextField(default="")
+    color = peewee.TextField()
+    icon = peewee.TextField(default="")
+    position = peewee.IntegerField()
+    created_at = peewee.BigIntegerField()
+    updated_at = peewee.BigIntegerField()
+
+    class Meta:
+        indexes = ((("user", "name_key"), True),)
+
+
+class Service(_Table):
+    """The thing watched. `revision` grows with every change, so that a late result is known."""
+
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="services")
+    project_id: Any
+    project = peewee.ForeignKeyField(Project, null=True, on_delete="SET NULL", backref="services")
+    name = peewee.TextField()
+    description = peewee.TextField(default="")
+    type = peewee.TextField()
+    config = JsonColumn()
+    target = peewee.TextField()
+    tags = JsonColumn()
+    interval_seconds = peewee.IntegerField()
+    retries = peewee.IntegerField()
+    retry_interval_seconds = peewee.IntegerField()
+    degraded_after_ms = peewee.IntegerField(null=True)
+    probe_ids = JsonColumn(default=list)
+    confirm_from = peewee.TextField(default="majority")
+    enabled = peewee.BooleanField()
+    revision = peewee.IntegerField(default=1)
+    created_at = peewee.BigIntegerField()
+    updated_at = peewee.BigIntegerField()
+
+
+class ServiceState(_Table):
+    """What is known of a service now; only the judging of results and pausing change it."""
+
+    service_id: Any
+    service = peewee.ForeignKeyField(Service, primary_key=True, on_delete="CASCADE")
+    status = peewee.TextField()
+    changed_at = peewee.BigIntegerField()
+    failures = peewee.IntegerField(default=0)
+    failing_since = peewee.BigIntegerField(null=True)
+    checked_at = peewee.BigIntegerField(null=True)
+    response_time_ms = peewee.IntegerField(null=True)
+    error = peewee.TextField(null=True)
+    message = peewee.TextField(default="")
+    details = JsonColumn(null=True)
+
+
+class Probe(_Table):
+    """A place that runs checks; id 1 is this process.
+
+    `token_digest` is null for this process; `previous_digest` is that of the token before the
+    last rotation, good until `previous_until`.
+    """
+
+    name = peewee.TextField()
+    hostname = peewee.TextField(default="")
+    city = peewee.TextField(default="")
+    country_code = peewee.TextField(default="")
+    region = peewee.TextField(default="")
+    isp = peewee.TextField(default="")
+    latitude = peewee.FloatField(null=True)
+    longitude = peewee.FloatField(null=True)
+    version = peewee.TextField(default="")
+    capabilities = JsonColumn(default=list)
+    token_digest = peewee.TextField(null=True, unique=True)
+    previous_digest = peewee.TextField(null=True)
+    previous_until = peewee.BigIntegerField(null=True)
+    seen_at = peewee.BigIntegerField(null=True)
+    created_at = peewee.BigIntegerField()
+
+
+class ReceivedResult(_Table):
+    """The id of a result that a remote probe sent, so that the same one is not taken twice."""
+
+    id = peewee.TextField(primary_key=True)
+    received_at = peewee.BigIntegerField(index=True)
+
+    class Meta:
+        without_rowid = True
+
+
+class ProbeState(_Table):
+    """What one probe knows of one service now; the verdict is made of these."""
+
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
+    probe = peewee.ForeignKeyField(Probe, on_delete="CASCADE", index=False)
+    service_id: Any
+    probe_id: Any
+    status = peewee.TextField()
+    changed_at = peewee.BigIntegerField()
+    failures = peewee.IntegerField()
+    failing_since = peewee.BigIntegerField(null=True)
+    checked_at = peewee.BigIntegerField()
+    response_time_ms = peewee.IntegerField(null=True)
+    error = peewee.TextField(null=True)
+    message = peewee.TextField()
+    details = JsonColumn(null=True)
+
+    class Meta:
+        primary_key = peewee.CompositeKey("service", "probe")
+        without_rowid = True
+
+
+class CheckResult(_Table):
+    """One check that was made; message and details are kept for failures only."""
+
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
+    probe = peewee.ForeignKeyField(Probe, on_delete="CASCADE", index=False)
+    checked_at = peewee.BigIntegerField()
+    ok = peewee.BooleanField()
+    response_time_ms = peewee.IntegerField(null=True)
+    status_code = peewee.IntegerField(null=True)
+    error = peewee.TextField(null=True)
+    message = peewee.TextField(null=True)
+    details = JsonColumn(null=True)
+
+    class Meta:
+        indexes = ((("service", "checked_at"), False),)
+
+
+SLOT_MS = 1_800_000
+"""Half an hour: 48 of them draw a day."""
+
+
+class SlotCount(_Table):
+    """The check results of one service, probe and half hour, added up as they come in.
+
+    `slot` is half hours since the epoch; `timed` of the checks were successes with a response
+    time, and took `response_time_ms` together.
+    """
+
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
+    probe = peewee.ForeignKeyField(Probe, on_delete="CASCADE", index=False)
+    slot = peewee.IntegerField()
+    checks = peewee.IntegerField()
+    failures = peewee.IntegerField()
+    timed = peewee.IntegerField()
+    response_time_ms = peewee.BigIntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("service", "slot", "probe")
+        without_rowid = True
+
+
+class Transition(_Table):
+    """A change of a service's status."""
+
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
+    at = peewee.BigIntegerField()
+    previous = peewee.TextField()
+    status = peewee.TextField()
+    cause = peewee.TextField(null=True)
+
+    class Meta:
+        indexes = ((("service", "at"), False),)
+
+
+class Incident(_Table):
+    """An unbroken period of `down`, dated back to its first failure."""
+
+    service_id: Any
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", backref="incidents", index=False)
+    started_at = peewee.BigIntegerField()
+    resolved_at = peewee.BigIntegerField(null=True)
+    cause = peewee.TextField(null=True)
+    message = peewee.TextField(default="")
+
+    class Meta:
+        indexes = ((("service", "started_at"), False),)
+
+
+TABLES: tuple[type[_Table], ...] = (
+    Meta,
+    User,
+    ApiToken,
+    Session,
+    RefreshToken,
+    Project,
+    Service,
+    ServiceState,
+    Probe,
+    ProbeState,
+    ReceivedResult,
+    CheckResult,
+    SlotCount,
+    Transition,
+    Incident,
+)
