@@ -144,8 +144,7 @@ def prepare(
             options.append((pycurl.CAINFO_BLOB, ca_pem.encode("ascii")))
         else:
             options.append((pycurl.CAINFO, net.ca_bundle()))
-    peer = f"[{url.host}]:{url.port}" if ":" in url.host else f"{url.host}:{url.port}"
-    return Request(tuple(options), peer, is_tls, max_body_bytes)
+    return Request(tuple(options), net.peer(url.host, url.port), is_tls, max_body_bytes)
 
 
 def exchange(request: Request, deadline: Deadline, timeout_s: int) -> Answer:

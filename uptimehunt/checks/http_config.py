@@ -5,16 +5,16 @@ The check itself is in `http.py`.
 
 import functools
 import re
-import ssl
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from uptimehunt.checks import curl
-from uptimehunt.checks.base import CheckConfig
+from uptimehunt.checks.base import CheckConfig, place
+from uptimehunt.checks.peer import CaPem
 from uptimehunt.checks.url import Url, parse_url
 
 SENSITIVE_NAME = re.compile(
@@ -59,14 +59,6 @@ def _valid_header_value(text: str) -> str:
 def _valid_body(text: str) -> str:
     if len(text.encode()) > 65536:
         raise PydanticCustomError("body", "Body must be at most 64 KiB")
-    return text
-
-
-def _valid_ca(text: str) -> str:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, TypeError, ValueError):
-        raise PydanticCustomError("ca_pem", "CA certificates must be valid PEM") from None
     return text
 
 
@@ -119,10 +111,6 @@ class Header(BaseModel):
         return (f"{self.name}: {value}" if value else f"{self.name};").encode("latin-1")
 
 
-def _place(order: int, group: str, **more: Any) -> dict[str, Any]:
-    return {"x-order": order, "x-group": group, **more}
-
-
 class HttpConfig(CheckConfig):
     """What to request, and what to expect of the answer."""
 
@@ -131,27 +119,27 @@ class HttpConfig(CheckConfig):
         max_length=4096,
         title="URL",
         description="Address to request, starting with http:// or https://.",
-        json_schema_extra=_place(1, "request", format="uri"),
+        json_schema_extra=place(1, "request", format="uri"),
     )
     method: Literal["GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
         default="GET",
         title="Method",
         description="HEAD asks for no content, so it cannot be searched for a keyword.",
-        json_schema_extra=_place(2, "request"),
+        json_schema_extra=place(2, "request"),
     )
     headers: list[Header] = Field(
         default=[],
         max_length=64,
         title="Headers",
         description="Sent with the request; most of them do not follow to another host.",
-        json_schema_extra=_place(3, "request"),
+        json_schema_extra=place(3, "request"),
     )
     body: Annotated[str, AfterValidator(_valid_body)] | None = Field(
         default=None,
         max_length=65536,
         title="Body",
         description="Sent as UTF-8; name its type in a Content-Type header.",
-        json_schema_extra=_place(4, "request", **{"x-multiline": True}),
+        json_schema_extra=place(4, "request", **{"x-multiline": True}),
     )
     expected_status_code: Annotated[
         StatusCode | StatusList | None, BeforeValidator(_valid_statuses)
@@ -160,7 +148,7 @@ class HttpConfig(CheckConfig):
         title="Expected status",
         description='A code, or a list of codes, ranges ("200-299") and classes ("2xx"); '
         "200-299 when left out.",
-        json_schema_extra=_place(10, "expect"),
+        json_schema_extra=place(10, "expect"),
     )
     keyword: str | None = Field(
         default=None,
@@ -168,7 +156,7 @@ class HttpConfig(CheckConfig):
         max_length=1024,
         title="Keyword",
         description="Text that the answer must contain, exactly as written.",
-        json_schema_extra=_place(11, "expect"),
+        json_schema_extra=place(11, "expect"),
     )
     keyword_absent: str | None = Field(
         default=None,
@@ -176,20 +164,20 @@ class HttpConfig(CheckConfig):
         max_length=1024,
         title="Unwanted keyword",
         description="Text that the answer must not contain, exactly as written.",
-        json_schema_extra=_place(12, "expect"),
+        json_schema_extra=place(12, "expect"),
     )
     verify_tls: bool = Field(
         default=True,
         title="Verify certificate",
         description="Fail when the certificate is expired, of another host or not trusted.",
-        json_schema_extra=_place(20, "tls"),
+        json_schema_extra=place(20, "tls"),
     )
-    ca_pem: Annotated[str, AfterValidator(_valid_ca)] | None = Field(
+    ca_pem: CaPem | None = Field(
         default=None,
         max_length=65536,
         title="CA certificates",
         description="PEM; trusted for this service instead of the system's.",
-        json_schema_extra=_place(21, "tls", **{"x-multiline": True}),
+        json_schema_extra=place(21, "tls", **{"x-multiline": True}),
     )
     certificate_warn_days: int = Field(
         default=14,
@@ -197,13 +185,13 @@ class HttpConfig(CheckConfig):
         le=365,
         title="Certificate warning",
         description="Warn when the certificate expires within this many days; 0 for never.",
-        json_schema_extra=_place(22, "tls"),
+        json_schema_extra=place(22, "tls"),
     )
     follow_redirects: bool = Field(
         default=True,
         title="Follow redirects",
         description="Judge the page that a redirect leads to, not the redirect.",
-        json_schema_extra=_place(30, "advanced"),
+        json_schema_extra=place(30, "advanced"),
     )
     max_redirects: int = Field(
         default=5,
@@ -211,7 +199,7 @@ class HttpConfig(CheckConfig):
         le=20,
         title="Most redirects",
         description="More of them one after the other are a failure.",
-        json_schema_extra=_place(31, "advanced"),
+        json_schema_extra=place(31, "advanced"),
     )
     max_body_bytes: int = Field(
         default=1048576,
@@ -219,7 +207,7 @@ class HttpConfig(CheckConfig):
         le=10485760,
         title="Most bytes to read",
         description="What comes after is neither read nor searched.",
-        json_schema_extra=_place(32, "advanced"),
+        json_schema_extra=place(32, "advanced"),
     )
 
     @functools.cached_property

@@ -109,6 +109,11 @@ def ascii_host(text: str) -> str:
     return host
 
 
+def peer(host: str, port: int) -> str:
+    """`host:port`, for messages and labels."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @functools.lru_cache(maxsize=4096)
 def refused_address(ip: str) -> bool:
     """Whether this address is never dialled, also when written as IPv4-mapped IPv6."""

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from uptimehunt.checks.base import refuse
 from uptimehunt.domain import projects, services, text
 from uptimehunt.domain.services import MOST_TAGS, NO_SUCH_PROJECT, ProjectId, TagList
-from uptimehunt.domain.validation import refuse
 from uptimehunt.errors import NotFoundError, ValidationError
 from uptimehunt.store.models import Service, User
 

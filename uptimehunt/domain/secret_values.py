@@ -1,12 +1,17 @@
 """Secrets inside a config: never shown, kept when a caller sends back what it was shown.
 
-A secret is an item `{"name": …, "value": …, "secret": true}` of one of the config's lists (a
-header, for one): shown, its value is left out and `has_value` says that one is set; an item that
-comes back without a value keeps the one that its name had. Or it is the password inside a URL:
-shown, and taken back, as `********`.
+A secret is one of three:
+
+* a field that its type declares as one (`checks.base.secret`): shown, it is left out, and
+  `has_<name>` says that it is set; left out when sent, it stays; null clears it;
+* an item `{"name": …, "value": …, "secret": true}` of one of the config's lists (a header, for
+  one): shown, its value is left out and `has_value` says that one is set; an item that comes back
+  without a value keeps the one that its name had;
+* the password inside a URL: shown, and taken back, as `********`.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from uptimehunt.errors import ValidationError
@@ -15,9 +20,27 @@ _MASK = "********"
 _PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):([^/?#@]*)@")
 
 
-def hide(config: dict[str, Any]) -> dict[str, Any]:
+Names = Collection[str]
+"""The fields that the type declares as secret."""
+
+
+def hide(config: dict[str, Any], secrets: Names = ()) -> dict[str, Any]:
     """The config as it may be shown."""
-    return {key: _shown(value) for key, value in config.items()}
+    return {
+        _flag(key) if key in secrets else key: True if key in secrets else _shown(value)
+        for key, value in config.items()
+        if not (key in secrets and value is None)
+    }
+
+
+def unflagged(config: dict[str, Any], secrets: Names) -> dict[str, Any]:
+    """What was sent, without the `has_…` that an answer of ours had in it."""
+    flags = {_flag(name) for name in secrets}
+    return {key: value for key, value in config.items() if key not in flags}
+
+
+def _flag(name: str) -> str:
+    return f"has_{name}"
 
 
 def _shown(value: Any) -> Any:
@@ -33,15 +56,21 @@ def _hidden(item: Any) -> Any:
     return {**shown, "has_value": True}
 
 
-def has_kept(config: dict[str, Any]) -> bool:
-    """Whether the config leaves out a secret value that is to stay."""
-    return any(
-        any(_is_kept(item) for item in value) if isinstance(value, list) else _is_masked(value)
-        for value in config.values()
-    )
+def kept_names(config: dict[str, Any], kept: dict[str, Any], secrets: Names = ()) -> list[str]:
+    """The fields in which the config leaves out a secret value that is to stay."""
+    inside = [
+        key
+        for key, value in config.items()
+        if (any(map(_is_kept, value)) if isinstance(value, list) else _is_masked(value))
+    ]
+    return inside + _left_out(config, kept, secrets)
 
 
-def restore(config: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+def _left_out(config: dict[str, Any], kept: dict[str, Any], secrets: Names) -> list[str]:
+    return [name for name in sorted(secrets) if name in kept and name not in config]
+
+
+def restore(config: dict[str, Any], kept: dict[str, Any], secrets: Names = ()) -> dict[str, Any]:
     """The config with the values filled in that were left out.
 
     Raises:
@@ -54,7 +83,7 @@ def restore(config: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
         elif _is_masked(value):
             value = _with_password(key, value, kept)
         restored[key] = value
-    return restored
+    return restored | {name: kept[name] for name in _left_out(config, kept, secrets)}
 
 
 def _with_password(key: str, value: str, kept: dict[str, Any]) -> str:

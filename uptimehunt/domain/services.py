@@ -20,8 +20,9 @@ from pydantic_core import PydanticCustomError
 
 from uptimehunt import checks, clock
 from uptimehunt.checks import CheckConfig, Target
+from uptimehunt.checks.base import refuse, secret_names
 from uptimehunt.domain import incidents, projects, secret_values, status, text
-from uptimehunt.domain.validation import inner, parse, refuse
+from uptimehunt.domain.validation import parse
 from uptimehunt.errors import NotFoundError, ValidationError
 from uptimehunt.store.models import (
     Probe,
@@ -58,8 +59,17 @@ def _known_type(value: str) -> str:
 
 def _fits_type(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     kind = checks.REGISTRY.get(info.data.get("type", ""))
-    if kind is not None and not secret_values.has_kept(value):
-        inner(kind.config, value)
+    if kind is None:
+        return value
+    secrets = secret_names(kind.config)
+    value = secret_values.unflagged(value, secrets)
+    if not secret_values.kept_names(value, {}):
+        try:
+            parse(kind.config, value)
+        except ValidationError as ex:
+            # A secret that is left out may be one that stays; `_usable` knows.
+            if not ex.details.keys() <= secrets - value.keys():
+                raise refuse(ex.details) from None
     return value
 
 
@@ -215,7 +225,10 @@ def change(user: User, service_id: int, sent: dict[str, Any]) -> dict[str, Any]:
     }
     present["project_id"] = service.project_id
     # Hidden, so that what is not sent is kept by the same rules as when it is sent back.
-    present["config"] = secret_values.hide(service.config)
+    secrets = _secrets(service)
+    present["config"] = secret_values.unflagged(
+        secret_values.hide(service.config, secrets), secrets
+    )
     wanted = present | sent
     if "interval" in sent and "interval_seconds" not in sent:
         del wanted["interval_seconds"]
@@ -277,12 +290,15 @@ def _known_probes(probe_ids: list[int]) -> list[int]:
 def _usable(type_name: str, config: dict[str, Any], kept: dict[str, Any]) -> CheckConfig:
     """The config with the secrets filled in that it leaves out."""
     kind = checks.REGISTRY[type_name]
-    usable: CheckConfig = parse(kind.config, secret_values.restore(config, kept))
-    if kept and secret_values.has_kept(config):
+    secrets = secret_names(kind.config)
+    usable: CheckConfig = parse(kind.config, secret_values.restore(config, kept, secrets))
+    staying = secret_values.kept_names(config, kept, secrets) if kept else []
+    if staying:
         # SECURITY: whoever may edit a service must not get its secrets sent to their own host.
         before, after = kind.target(parse(kind.config, kept)), kind.target(usable)
         if _destination(before) != _destination(after):
-            raise ValidationError({"headers": ["Enter secret values again for another host"]})
+            again = ["Enter secret values again for another host"]
+            raise ValidationError(dict.fromkeys(staying, again))
     return usable
 
 
@@ -292,9 +308,17 @@ def _destination(target: Target) -> tuple[str, int, str]:
 
 
 def _as_sent(config: CheckConfig, sent: dict[str, Any]) -> dict[str, Any]:
-    """What was sent, in its order and as it was understood; defaults are left out."""
+    """What was sent, in its order and as it was understood; defaults are left out.
+
+    Secrets that stay come last; one that was cleared is gone.
+    """
     understood = config.model_dump(exclude_unset=True)
-    return {key: understood[key] for key in sent}
+    secrets = secret_names(type(config))
+    return {
+        key: understood[key]
+        for key in dict.fromkeys([*sent, *understood])
+        if not (key in secrets and understood[key] is None)
+    }
 
 
 def _set_status(service: Service, to: status.Status) -> None:
@@ -310,6 +334,12 @@ def _set_status(service: Service, to: status.Status) -> None:
     ServiceState.update(
         status=to, changed_at=now, failures=0, failing_since=None, error=None, message=""
     ).where(ServiceState.service == service).execute()
+
+
+def _secrets(service: Service) -> frozenset[str]:
+    """The secret fields of its type; of a type that is not known any more, every field."""
+    kind = checks.REGISTRY.get(service.type)
+    return frozenset(service.config) if kind is None else secret_names(kind.config)
 
 
 # --- how a service is shown --------------------------------------------------------------------
@@ -359,7 +389,7 @@ def _shape(service: Service, state: ServiceState, project: Project | None) -> di
         },
         "tags": service.tags,
         "target": service.target,
-        "config": secret_values.hide(service.config),
+        "config": secret_values.hide(service.config, _secrets(service)),
         "retries": service.retries,
         "retry_interval_seconds": service.retry_interval_seconds,
         "degraded_after_ms": service.degraded_after_ms,

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import pydantic
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
+from uptimehunt.checks.base import DETAILS
 from uptimehunt.errors import ValidationError
 
 M = TypeVar("M", bound=pydantic.BaseModel)
-
-DETAILS = "details"
-"""The kind of a finding that carries a whole table of findings of an inner object."""
 
 _WORDS = {
     "missing": "{label} is required",
@@ -68,19 +66,6 @@ def findings(model: type[pydantic.BaseModel], ex: pydantic.ValidationError) -> d
             known = details.setdefault(name, [])
             known += [message for message in messages if message not in known]
     return details
-
-
-def refuse(details: dict[str, list[str]]) -> PydanticCustomError:
-    """What a pydantic validator raises for findings of several fields at once."""
-    return PydanticCustomError(DETAILS, "inner findings", {"details": details})
-
-
-def inner(model: type[M], data: Any) -> M:
-    """Like `parse`, for use inside a pydantic validator: findings join those of the outer model."""
-    try:
-        return parse(model, data)
-    except ValidationError as ex:
-        raise refuse(ex.details) from None
 
 
 def _flat_name(location: tuple[int | str, ...]) -> str:

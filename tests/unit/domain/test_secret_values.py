@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from uptimehunt.domain.secret_values import has_kept, hide, restore
+from uptimehunt.domain.secret_values import hide, kept_names, restore, unflagged
 from uptimehunt.errors import ValidationError
 
 SECRET = {"name": "X-Key", "value": "CANARY", "secret": True}
@@ -24,9 +24,9 @@ def test_a_secret_value_is_left_out_when_shown() -> None:
 def test_what_was_shown_stands_for_what_is_kept() -> None:
     shown = hide(CONFIG)
 
-    assert has_kept(shown)
+    assert kept_names(shown, CONFIG) == ["headers"]
     assert restore(shown, CONFIG) == CONFIG
-    assert not has_kept(CONFIG)
+    assert kept_names(CONFIG, {}) == []
     assert restore(CONFIG, {}) == CONFIG
 
 
@@ -60,3 +60,32 @@ def test_what_is_no_secret_is_left_alone() -> None:
 
     assert restore(odd, {}) == odd
     assert hide({"headers": ["text", None]}) == {"headers": ["text", None]}
+
+
+SECRETS = frozenset({"password", "token"})
+LOGIN = {"host": "db.lan", "password": "CANARY"}
+
+
+def test_a_declared_secret_is_shown_as_a_flag() -> None:
+    assert hide(LOGIN, SECRETS) == {"host": "db.lan", "has_password": True}
+    assert hide({"host": "db.lan", "password": None}, SECRETS) == {"host": "db.lan"}
+
+
+def test_a_declared_secret_that_is_left_out_stays() -> None:
+    sent = unflagged(hide(LOGIN, SECRETS), SECRETS)
+
+    assert sent == {"host": "db.lan"}
+    assert kept_names(sent, LOGIN, SECRETS) == ["password"]
+    assert restore(sent, LOGIN, SECRETS) == LOGIN
+
+
+@pytest.mark.parametrize("value", [None, "new"])
+def test_a_declared_secret_that_is_sent_replaces_the_old_one(value: str | None) -> None:
+    sent = {"host": "db.lan", "password": value}
+
+    assert kept_names(sent, LOGIN, SECRETS) == []
+    assert restore(sent, LOGIN, SECRETS) == sent
+
+
+def test_a_declared_secret_that_was_never_set_stays_unset() -> None:
+    assert restore({"host": "db.lan"}, {"host": "old"}, SECRETS) == {"host": "db.lan"}

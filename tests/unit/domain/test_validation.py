@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from uptimehunt.domain.validation import inner, parse
+from uptimehunt.checks.base import refuse
+from uptimehunt.domain.validation import parse
 from uptimehunt.errors import ValidationError
 
 
@@ -38,7 +39,10 @@ class Outer(BaseModel):
     @field_validator("config")
     @classmethod
     def _fits(cls, value: dict[str, Any]) -> dict[str, Any]:
-        inner(Inner, value)
+        try:
+            parse(Inner, value)
+        except ValidationError as ex:
+            raise refuse(ex.details) from None
         return value
 
 
