@@ -62,6 +62,8 @@ class Contract:
             return
         response = operation["responses"].get(str(answer.status_code))
         assert response is not None, f"{called}, which is not documented: {answer.text}"
+        for name in response["headers"]:
+            assert name in answer.headers, f"{called} without {name}"
         if "content" not in response:
             assert answer.content == b"", called
         elif method != "HEAD":

@@ -32,6 +32,7 @@ def run(act: str, email: str | None, role: str | None, chosen: Settings) -> int:
         folder.refuse_lost_database(found)
         if found is None:
             raise StartError(f"there is no database in {chosen.data_dir} yet")
+        folder.take_over()
         store = Store(folder.database, folder.backups)
         stack.callback(store.close)
         if act == "list":

@@ -119,7 +119,8 @@ def _health(url: str) -> int:
     except ValueError as ex:
         raise UsageError(str(ex)) from None
     except ApiError as ex:
-        print(f"uptimehunt: {ex}", file=sys.stderr)
+        told = f"no answer from {url}" if ex.code == "UNREACHABLE" else str(ex)
+        print(f"uptimehunt: {told}", file=sys.stderr)
         return 1
     print(f"{found['status']}, version {found['version']}, up {found['uptime_seconds']} s")
     return 0

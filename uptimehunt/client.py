@@ -35,7 +35,6 @@ LONGEST_WAIT_S = 60  # A server that asks for more before the next try is not wa
 EARLY_S = 60  # Before its end an access token is renewed; one of a short life at half of it.
 
 _REFRESH = "/auth/refresh"
-_EXPIRED = {"TOKEN_EXPIRED", "UNAUTHORIZED"}
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
 _Headers = Mapping[str, str]
 
@@ -176,7 +175,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         try:
             return self._call(method, path, body, query or {}, sent | identity)
         except ApiError as ex:
-            if ex.code not in _EXPIRED or (renewed := self._identify(identity)) == identity:
+            if ex.code != "UNAUTHORIZED" or (renewed := self._identify(identity)) == identity:
                 raise
         return self._call(method, path, body, query or {}, sent | renewed)
 

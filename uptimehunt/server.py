@@ -55,6 +55,7 @@ def serve(settings: Settings) -> None:
         folder = DataDir(settings.data_dir)
         stop.callback(folder.close)
         folder.refuse_lost_database(database.examine(folder.database))
+        folder.take_over()
         store = Store(folder.database, folder.backups)
         stop.callback(store.close)
         with store.reading():

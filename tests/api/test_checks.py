@@ -104,7 +104,7 @@ def test_a_longer_page_of_checks_needs_no_more_queries(
     as_alice: Client, store: Store, service: int
 ) -> None:
     def queries() -> int:
-        with count_queries() as counted:  # type: ignore[no-untyped-call]
+        with count_queries() as counted:
             as_alice.data(f"/services/{service}/checks?limit=100")
         return int(counted.count)
 

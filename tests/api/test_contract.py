@@ -16,13 +16,14 @@ from tests import builders
 from tests.conftest import MakeClient, RecordingEngine, WaitUntil
 from tests.contract import BASE, METHODS, Client, Contract
 from uptimehunt import clock
-from uptimehunt.api import openapi
+from uptimehunt.api import errors, openapi
+from uptimehunt.api.middleware import Everywhere
 from uptimehunt.api.openapi import Route
 from uptimehunt.api.operation import Access, Answer, Deprecation, Resource, operation
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import ROUTES, create_app
 from uptimehunt.domain.tokens import Tokens
-from uptimehunt.errors import StartError
+from uptimehunt.errors import NotFoundError, StartError
 from uptimehunt.store import models
 from uptimehunt.store.database import Store
 
@@ -105,13 +106,27 @@ def test_an_endpoint_that_will_go_says_so(store: Store, tokens: Tokens) -> None:
         def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
             """There is a new way."""
 
+        @operation(
+            "Ask and be refused",
+            access=Access.PUBLIC,
+            answer=Answer(204),
+            deprecated=Deprecation("Mon, 23 Nov 2026 00:00:00 GMT", "later"),
+        )
+        def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+            """There is a new way, and this one is closed already."""
+            raise NotFoundError("Thing")
+
     app = falcon.App()
+    errors.install(app)
+    app.add_middleware(Everywhere())
     app.add_route("/old", Old(Parts(store, tokens, RecordingEngine(), "open", dict)))
     answer = falcon.testing.TestClient(app).simulate_get("/old")
+    refused = falcon.testing.TestClient(app).simulate_post("/old")
     written = openapi.document([Route("/old", Old)], BASE)["paths"]["/old"]["get"]
 
     assert answer.headers["X-API-Deprecation"] == "Mon, 23 Nov 2026 00:00:00 GMT"
     assert answer.headers["X-API-Sunset"] == "Sun, 23 May 2027 00:00:00 GMT"
+    assert (refused.status_code, refused.headers["X-API-Sunset"]) == (404, "later")
     assert written["deprecated"] is True
 
 

@@ -256,3 +256,11 @@ def test_no_body_made_by_chance_breaks_anything(shop: Client) -> None:
         assert answer.status_code < 500, (method, path, body)
     for path in ("/projects", "/services", "/probes", "/probes/map", "/users", "/users/profile"):
         assert shop.call("GET", path).status_code == 200
+
+
+def test_a_body_that_is_compressed_is_not_taken(as_alice: Client) -> None:
+    headers = {"Content-Encoding": "gzip"}
+
+    assert as_alice.call("POST", "/projects", {"name": "x"}, headers=headers).status_code == 415
+    headers = {"Content-Encoding": "identity"}
+    assert as_alice.call("POST", "/projects", {"name": "x"}, headers=headers).status_code == 201

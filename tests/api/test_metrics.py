@@ -12,7 +12,7 @@ from tests.contract import Client
 from uptimehunt import clock
 from uptimehunt.domain.results import Finding
 from uptimehunt.store.database import Store
-from uptimehunt.store.models import SLOT_MS, User
+from uptimehunt.store.models import LOCAL_PROBE, SLOT_MS, User
 
 MINUTE = 60_000
 
@@ -265,3 +265,30 @@ def test_an_instant_may_have_any_zone(as_alice: Client, service: int) -> None:
     data = as_alice.data(f"{path}?from=2024-01-01T02:00:00%2B02:00&to=2024-01-01T12:00:00.500Z")
 
     assert (data["from"], data["to"]) == ("2024-01-01T00:00:00Z", "2024-01-01T12:00:00Z")
+
+
+def test_response_times_can_be_those_of_one_probe(
+    as_alice: Client, store: Store, service: int, history: list[Finding], remote: tuple[int, str]
+) -> None:
+    as_alice.ask("PATCH", f"/services/{service}", {"probe_ids": [LOCAL_PROBE, remote[0]]})
+    seen = finding(service, T0 + MINUTE, took=5000, probe=remote[0], revision=2)
+    builders.record(store, [seen])
+    path = f"/services/{service}/metrics/response-times?{between(T0, T0 + HOUR_MS)}"
+
+    everybody = as_alice.ask("GET", path)["meta"]["avg"]
+
+    assert as_alice.ask("GET", f"{path}&probe_id={remote[0]}")["meta"]["avg"] == 5000
+    assert as_alice.ask("GET", f"{path}&probe_id={LOCAL_PROBE}")["meta"]["avg"] < everybody
+    assert as_alice.ask("GET", f"{path}&probe_id=999")["meta"]["avg"] is None
+
+
+def test_time_before_a_service_existed_is_no_time_between_failures(
+    as_alice: Client, store: Store, service: int
+) -> None:
+    now = clock.now_ms()
+    builders.record(store, [finding(service, now, ok=False)])
+
+    data = as_alice.data(f"/services/{service}/metrics/uptime?period=24h")
+
+    assert data["incident_count"] == 1
+    assert data["mtbf_seconds"] < 60

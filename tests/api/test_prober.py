@@ -526,3 +526,14 @@ def test_a_token_that_was_taken_away_stops_at_once(
     how(store, remote[0])
 
     as_prober.refusal("GET", "/prober/services", status=401)
+
+
+def test_details_that_are_too_large_are_a_bad_field(
+    as_prober: Client, remote: tuple[int, str]
+) -> None:
+    made = {"id": str(uuid.uuid4()), "timestamp": clock.iso_millis(clock.now_ms())}
+    result = made | {"service_id": 1, "status": "success", "details": {"a": "x" * 17_000}}
+
+    details = as_prober.details("POST", "/prober/results", {"results": [result]})
+
+    assert details == {"results.0.details": ["Must be at most 16384 bytes"]}

@@ -272,7 +272,7 @@ def test_services_are_counted_where_they_are_checked(
 
 def test_a_longer_page_of_probes_needs_no_more_queries(as_alice: Client, store: Store) -> None:
     def queries() -> int:
-        with count_queries() as counted:  # type: ignore[no-untyped-call]
+        with count_queries() as counted:
             as_alice.data("/probes?limit=100")
         return int(counted.count)
 

@@ -339,6 +339,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert code == 1
     assert "another program" in said
     assert file.read_bytes() == before
+    assert [path.name for path in data_dir.iterdir()] == ["uptimehunt.db"]
 
 
 def _lose(file: Path) -> None:
@@ -534,7 +535,7 @@ def test_health_says_from_the_shell_whether_all_is_well(tmp_path: Path) -> None:
     assert well[0] == 0
     assert well[1].startswith("ok, version ")
     assert gone[0] == 1
-    assert gone[1].startswith("uptimehunt: UNREACHABLE")
+    assert gone[1].startswith("uptimehunt: no answer from http://127.0.0.1:")
     assert len(gone[1].splitlines()) == 1
 
 

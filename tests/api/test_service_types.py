@@ -65,3 +65,13 @@ def test_they_may_be_kept_for_an_hour(client: Client) -> None:
 def test_an_unknown_type_is_not_found(client: Client, name: str) -> None:
     client.refusal("GET", f"/service-types/{name}", status=404)
     client.refusal("GET", f"/service-types/{name}/schema", status=404)
+
+
+@pytest.mark.parametrize("path", ["", "/http", "/http/schema"])
+def test_what_is_known_already_is_not_sent_again(client: Client, path: str) -> None:
+    first = client.call("GET", f"/service-types{path}")
+    for tag in (first.headers["ETag"], f'"other", W/{first.headers["ETag"]}', "*"):
+        again = client.call("GET", f"/service-types{path}", headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+
+    assert first.headers["Cache-Control"] == "public, max-age=3600"

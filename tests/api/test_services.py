@@ -10,6 +10,7 @@ from tests import builders
 from tests.builders import service_body
 from tests.conftest import RecordingEngine
 from tests.contract import Client
+from uptimehunt import checks
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import (
     CheckResult,
@@ -92,7 +93,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"name": " \t "}, "name", "Name is required"),
     ({"name": "x" * 129}, "name", "Must be at most 128 characters"),
     ({"name": "bell\u0007"}, "name", "Must not contain control or invisible characters"),
-    ({"type": "smoke signal"}, "type", "Must be one of http, tcp"),
+    ({"type": "smoke signal"}, "type", f"Must be one of {', '.join(checks.REGISTRY)}"),
     ({"type": None}, "type", "Type must be a string"),
     ({"config": None}, "config", "Config must be an object"),
     ({"config": []}, "config", "Config must be an object"),
@@ -525,7 +526,7 @@ def test_a_longer_page_needs_no_more_queries(
     include = "" if path == "/projects" else "&include=uptime,sparkline"
 
     def queries(limit: int) -> int:
-        with count_queries() as counter:  # type: ignore[no-untyped-call]
+        with count_queries() as counter:
             assert len(as_alice.data(f"{path}?limit={limit}{include}")) == limit
         return int(counter.count)
 
@@ -602,3 +603,25 @@ def test_deleting_a_service_takes_all_that_is_known_of_it(
     with store.reading():
         for table in (CheckResult, SlotCount, Incident, Transition, ServiceState):
             assert table.select().count() == 0, table
+
+
+@pytest.mark.parametrize("field", ["verify_tls", "expected_status_code", "max_redirects"])
+def test_a_list_of_secrets_in_place_of_something_else_is_a_bad_field(
+    as_alice: Client, field: str
+) -> None:
+    values = {"verify_tls": True, "expected_status_code": 200, "max_redirects": 3}
+    service_id = as_alice.add("/services", http_body(**{field: values[field]}))["id"]
+    config = {field: [{"name": "X", "secret": True}]}
+
+    details = as_alice.details("PATCH", f"/services/{service_id}", {"config": config})
+
+    assert details == {f"{field}.0.value": ["Value is required"]}
+
+
+def test_everything_unknown_that_is_referred_to_is_named(as_alice: Client) -> None:
+    body = http_body() | {"project_id": 77, "probe_ids": [1, 88, 88, 99]}
+
+    assert as_alice.details("POST", "/services", body) == {
+        "project_id": ["No such project"],
+        "probe_ids": ["No such probe: 88, 99"],
+    }

@@ -314,7 +314,7 @@ def test_a_token_ends_with_its_time(as_bob: Client, store: Store) -> None:
     store.write(ApiToken.update(expires_at=clock.now_ms()).execute)
 
     refusal = on(as_bob, made["token"]).refusal("GET", "/services", status=401)
-    assert refusal["code"] == "TOKEN_EXPIRED"
+    assert (refusal["code"], refusal["message"]) == ("UNAUTHORIZED", "The token has expired")
 
 
 def test_the_use_of_a_token_is_noted_once_a_minute(
@@ -570,3 +570,17 @@ def test_an_admin_changes_nothing_but_role_and_access(as_alice: Client, as_bob: 
 
     assert details == {field: ["Unknown field"] for field in fields}
     assert bob_of(as_alice) == bob
+
+
+def test_another_address_ends_every_other_session(
+    as_alice: Client, store: Store, tokens: Tokens, alice: User
+) -> None:
+    other = Client(as_alice.app, as_alice.contract, builders.sign_in(store, tokens, alice).access)
+    body = {"email": "alice@example.org", "current_password": PASSWORD}
+
+    as_alice.ask("PATCH", "/users/profile", {"theme": "dark"})
+    assert other.call("GET", "/auth/me").status_code == 200
+    as_alice.ask("PATCH", "/users/profile", body)
+
+    assert other.call("GET", "/auth/me").status_code == 401
+    assert as_alice.data("/auth/me")["email"] == "alice@example.org"

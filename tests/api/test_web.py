@@ -371,7 +371,7 @@ def test_a_larger_body_is_refused_before_it_is_read(
     del served.app.seen[:]
     with served.peer() as peer:
         # A peer that sends all of it first still gets its answer, not a connection reset.
-        peer.send(post(head, body))
+        peer.send(post(f"X-Request-ID: 413-of-mine\r\n{head}", body))
 
         refused = assert_refused(peer, 413).json
 
@@ -379,7 +379,7 @@ def test_a_larger_body_is_refused_before_it_is_read(
         "code": "PAYLOAD_TOO_LARGE",
         "message": "The body is larger than 1 MiB",
     }
-    assert refused["path"] == "/refused"
+    assert (refused["path"], refused["request_id"]) == ("/refused", "413-of-mine")
     assert served.app.seen == []
 
 

@@ -237,7 +237,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             reply = self.server.next(asked)
         raw = reply.raw
         if raw is None and not reply.cut:
-            error = {"code": "TOKEN_EXPIRED" if reply.status == 401 else "ANY", "message": "no"}
+            error = {"code": "UNAUTHORIZED" if reply.status == 401 else "ANY", "message": "no"}
             said = {"data": reply.data} if reply.status < 400 else {"error": error}
             raw = b"" if reply.status == 204 else json.dumps(said).encode()
         self.close_connection = reply.cut
@@ -533,7 +533,7 @@ def test_a_token_is_renewed_once_a_call(serve: Serve) -> None:
     server, caller, _ = serve(Reply(401), **USER)
     server.sign_ins = [renewed(1), renewed(2)]
 
-    assert refused(lambda: caller.get("/services")).code == "TOKEN_EXPIRED"
+    assert refused(lambda: caller.get("/services")).code == "UNAUTHORIZED"
     assert server.paths() == ["/auth/login", "/services", "/auth/refresh", "/services"]
 
 

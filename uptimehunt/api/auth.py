@@ -147,13 +147,15 @@ class Logout(Resource):
         """Both tokens of the session stop working at once. Any one of them names it."""
         store, maker = self.parts.store, self.parts.tokens
         token = req.context.body.refresh or _cookie(req)
-        session_id = None if token is None else sessions.session_of(maker, token)
-        if session_id is None:
+        named = None if token is None else sessions.session_of(maker, token)
+        if named is None or req.get_header("Authorization") is not None:
             with store.reading():
-                session_id = bearer(self.parts, req).session_id
-        if session_id is None:
-            raise ForbiddenError("An API token has no session; delete it instead")
-        store.write(sessions.end, session_id)
+                own = bearer(self.parts, req).session_id
+            if own is None:
+                raise ForbiddenError("An API token has no session; delete it instead")
+            store.write(sessions.end, own)
+        if named is not None:
+            store.write(sessions.end, named)
         _clear_cookie(resp)
 
 

@@ -65,13 +65,15 @@ def read_object(req: falcon.Request) -> dict[str, Any]:
     Raises:
         BadRequestError: it is not UTF-8, not JSON, has a key twice, is nested too deep, or is no
             object. NaN and Infinity are no JSON.
-        falcon.HTTPUnsupportedMediaType: it does not say that it is JSON.
+        falcon.HTTPUnsupportedMediaType: it does not say that it is JSON, or is compressed.
         falcon.HTTPContentTooLarge: it is larger than 1 MiB.
     """
     if not _says_json(req.content_type):
         raise falcon.HTTPUnsupportedMediaType(
             description="The body must be sent as application/json"
         )
+    if req.get_header("Content-Encoding") not in {None, "identity"}:
+        raise falcon.HTTPUnsupportedMediaType(description="The body must not be compressed")
     raw = req.bounded_stream.read(LARGEST + 1)
     if len(raw) > LARGEST:
         raise falcon.HTTPContentTooLarge(description="The body is larger than 1 MiB")

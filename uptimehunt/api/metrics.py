@@ -155,6 +155,9 @@ class ResponseTimesQuery(PeriodQuery):
     interval_seconds: Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(digits)] | None = (
         Field(default=None, description="Chosen to give up to 300 when left out.")
     )
+    probe_id: Annotated[int, Field(ge=1, le=10**18), BeforeValidator(digits)] | None = Field(
+        default=None, description="As seen from this probe; from all when left out."
+    )
 
 
 class SparklineQuery(PeriodQuery):
@@ -185,7 +188,7 @@ class Metrics(Resource):
     ) -> dict[str, Any]:
         """Share of successful checks, and the outages of the period."""
         service = services.find(req.context.user, service_id)
-        return metrics.uptime(service.id, req.context.query.span("30d"))
+        return metrics.uptime(service, req.context.query.span("30d"))
 
     @operation(
         "Get response times",
@@ -204,7 +207,7 @@ class Metrics(Resource):
         seconds = query.interval_seconds or period.bucket_seconds()
         if period.seconds / seconds > MOST_BUCKETS:
             raise BadRequestError(f"interval_seconds would give more than {MOST_BUCKETS} buckets")
-        return metrics.response_times(service.id, period, seconds)
+        return metrics.response_times(service.id, period, seconds, query.probe_id)
 
     @operation(
         "Get sparkline data",

@@ -36,19 +36,22 @@ SAFE = {
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
+def request_id(sent: str | None) -> str:
+    """The id of a request: the one that was sent, if it can be one, else a new one."""
+    return sent if sent is not None and _USABLE_ID.fullmatch(sent) else str(uuid.uuid4())
+
+
 class Everywhere:
     """Runs before and after each request, whatever becomes of it."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Give the request its id; answer a preflight."""
         req.context.started_at = clock.monotonic()
-        sent = req.get_header("X-Request-ID")
-        usable = sent is not None and _USABLE_ID.fullmatch(sent)
-        req.context.request_id = sent if usable else str(uuid.uuid4())
+        req.context.request_id = request_id(req.get_header("X-Request-ID"))
         if req.method not in falcon.constants.HTTP_METHODS:
             raise falcon.HTTPMethodNotAllowed(METHODS)  # Falcon itself would answer 400.
         if "//" in req.path:
-            # SECURITY: Falcon would route it as if the slash stood there once.
+            # Falcon would route it as if the slash stood there once; and one thing has one address.
             raise NotFoundError("Resource")
         if req.method == "OPTIONS" and req.path.startswith("/api/"):
             resp.status = falcon.HTTP_204

@@ -50,6 +50,34 @@ _ERROR = {
     },
 }
 
+_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {
+        "description": "Names this request in the log; a usable one that was sent is taken over.",
+        "schema": {"type": "string"},
+    },
+    "ETag": {
+        "description": "Names this state; send it back as `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "X-API-Deprecation": {
+        "description": "Since when it is said that this endpoint will go.",
+        "schema": {"type": "string"},
+    },
+    "X-API-Sunset": {"description": "When it ends.", "schema": {"type": "string"}},
+}
+_LATER = {"429", "503"}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of an earlier answer: 304 when nothing has changed since.",
+    "schema": {"type": "string"},
+}
+
 _PAGING = {
     "type": "object",
     "required": ["page", "limit", "total", "totalPages"],
@@ -122,6 +150,7 @@ def document(routes: Iterable[Route], base: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {**schemas, "Error": _ERROR, "Paging": _PAGING},
+            "headers": _HEADERS,
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -180,7 +209,11 @@ def _operation(
         "summary": declared.summary,
         "description": inspect.getdoc(responder) or declared.summary,
         "tags": [_TAGS.get(route.path, route.path.split("/")[1])],
-        "parameters": [*_path_parameters(route), *_query_parameters(declared)],
+        "parameters": [
+            *_path_parameters(route),
+            *_query_parameters(declared),
+            *([_IF_NONE_MATCH] if declared.has_etag else []),
+        ],
         "responses": _responses(declared, references),
         "x-access": declared.access.value,
         "security": _SECURITY.get(declared.access, [{"bearer": []}]),
@@ -254,7 +287,21 @@ def _responses(declared: Operation, references: dict[_Key, Any]) -> dict[str, An
             "description": CODES[status],
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
         }
+    for code, response in responses.items():
+        names = _header_names(declared, code)
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     return responses
+
+
+def _header_names(declared: Operation, code: str) -> Iterator[str]:
+    """The headers of our own that answers of this status carry."""
+    yield "X-Request-ID"
+    if declared.has_etag and code in {"200", "304"}:
+        yield "ETag"
+    if code in _LATER:
+        yield "Retry-After"
+    if declared.deprecated is not None:
+        yield from ("X-API-Deprecation", "X-API-Sunset")
 
 
 def _enveloped(declared: Operation, shape: Any, references: dict[_Key, Any]) -> dict[str, Any]:

@@ -96,8 +96,17 @@ class Operation:
     query: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     has_etag: bool = False
-    cache: str = "no-store"
+    cache: str | None = None
     deprecated: Deprecation | None = None
+
+    @property
+    def cache_control(self) -> str:
+        """The `Cache-Control` of its answers."""
+        if self.cache is not None:
+            return self.cache
+        # What a prober is told holds secrets.
+        may_keep = self.has_etag and self.access is not Access.PROBER
+        return "private, no-cache" if may_keep else "no-store"
 
 
 class Resource:
@@ -126,7 +135,7 @@ def operation(
     query: type[BaseModel] | None = None,
     errors: tuple[int, ...] = (),
     has_etag: bool = False,
-    cache: str = "no-store",
+    cache: str | None = None,
     deprecated: Deprecation | None = None,
 ) -> Callable[[Responder], Responder]:
     """Declare what a responder is; it then returns the data, and everything else is done here.
@@ -142,7 +151,8 @@ def operation(
         query: model of the query parameters; the valid one is `req.context.query`.
         errors: statuses that it answers besides those that follow from the declaration.
         has_etag: answers carry an ETag, and 304 when the caller has the same.
-        cache: the `Cache-Control` of answers without ETag.
+        cache: the `Cache-Control` of answers; `no-store` when left out, and with an ETag
+            `private, no-cache`.
         deprecated: answers say that it will go, as does the documentation.
     """
     declared = Operation(
@@ -162,6 +172,9 @@ def operation(
     def declare(responder: Responder) -> Responder:
         @functools.wraps(responder)
         def respond(self: Resource, req: falcon.Request, resp: falcon.Response, **ids: int) -> None:
+            if declared.deprecated is not None:  # Said with errors too.
+                resp.set_header("X-API-Deprecation", declared.deprecated.since)
+                resp.set_header("X-API-Sunset", declared.deprecated.sunset)
             if req.method in {"GET", "HEAD"}:
                 with self.parts.store.reading():
                     _identify(self.parts, req, declared.access)
@@ -309,10 +322,7 @@ class PageQuery(Query):
 
 def _send(req: falcon.Request, resp: falcon.Response, declared: Operation, result: Any) -> None:
     resp.status = falcon.code_to_http_status(declared.answer.status)
-    resp.set_header("Cache-Control", declared.cache)
-    if declared.deprecated is not None:
-        resp.set_header("X-API-Deprecation", declared.deprecated.since)
-        resp.set_header("X-API-Sunset", declared.deprecated.sunset)
+    resp.set_header("Cache-Control", declared.cache_control)
     if declared.answer.status == 204:
         return
     if declared.answer.shape is not None:
@@ -320,10 +330,8 @@ def _send(req: falcon.Request, resp: falcon.Response, declared: Operation, resul
     if declared.has_etag and resp.data is not None:
         etag = f'"{hashlib.blake2b(resp.data, digest_size=12).hexdigest()}"'
         resp.set_header("ETag", etag)
-        if declared.access is not Access.PROBER:  # What a prober is told holds secrets.
-            resp.set_header("Cache-Control", "private, no-cache")
         sent = req.get_header("If-None-Match") or ""
-        if etag in {part.strip().removeprefix("W/") for part in sent.split(",")}:
+        if {etag, "*"} & {part.strip().removeprefix("W/") for part in sent.split(",")}:
             resp.status = falcon.HTTP_304
             resp.data = None
             return

@@ -58,6 +58,7 @@ class ServiceTypes(Resource):
         "List available service types",
         access=Access.PUBLIC,
         answer=Answer(200, ServiceType, is_list=True),
+        has_etag=True,
         cache=_CACHE,
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> list[dict[str, Any]]:
@@ -69,6 +70,7 @@ class ServiceTypes(Resource):
         access=Access.PUBLIC,
         answer=Answer(200, ServiceTypeDetails),
         errors=(404,),
+        has_etag=True,
         cache=_CACHE,
     )
     def on_get_one(
@@ -92,6 +94,7 @@ class ServiceTypes(Resource):
         access=Access.PUBLIC,
         answer=Answer(200, ConfigSchema),
         errors=(404,),
+        has_etag=True,
         cache=_CACHE,
     )
     def on_get_schema(

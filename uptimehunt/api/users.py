@@ -108,7 +108,9 @@ class OwnProfile(Resource):
                 raise ValidationError({"current_password": ["Current password is required"]})
             with self.parts.limiter.guard(f"password of {user.id}"):
                 users.prove(user, wanted.current_password, {})
-        return self.parts.store.write(users.replace_profile, user.id, wanted)
+        return self.parts.store.write(
+            users.replace_profile, user.id, wanted, req.context.session_id
+        )
 
 
 class OwnPassword(Resource):

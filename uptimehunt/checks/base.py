@@ -152,7 +152,7 @@ class CheckConfig(BaseModel):
     )
 
 
-DETAILS = "details"
+DETAILS = "findings_by_field"
 """The kind of a validation error that carries findings of its own, by field."""
 
 

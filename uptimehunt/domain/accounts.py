@@ -3,9 +3,9 @@
 `exists_any` and `to_dict` read; `register` runs inside `Store.write`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from uptimehunt import clock
 from uptimehunt.domain import passwords, text
@@ -38,9 +38,7 @@ class Registration(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     email: text.Email = Field(title="Email", max_length=320, examples=["user@example.com"])
-    password: Annotated[str, AfterValidator(passwords.acceptable)] = Field(
-        title="Password", min_length=8, max_length=256
-    )
+    password: passwords.Password = Field(title="Password", min_length=8, max_length=256)
     first_name: text.Name = Field(default="", title="First name", max_length=128)
     last_name: text.Name = Field(default="", title="Last name", max_length=128)
     session: SessionKind = Field(default="body", title="Session")

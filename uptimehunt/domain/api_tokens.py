@@ -63,7 +63,7 @@ def identify(token: str) -> ApiToken:
     if found is None or found.user.disabled_at is not None:
         raise UnauthorizedError("The token is not valid")
     if found.expires_at is not None and found.expires_at <= clock.now_ms():
-        raise UnauthorizedError("The token has expired", code="TOKEN_EXPIRED")
+        raise UnauthorizedError("The token has expired")
     return found
 
 

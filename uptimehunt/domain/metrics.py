@@ -1,7 +1,7 @@
 """Figures over time for one service or a page of them. Everything here reads."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uptimehunt import clock
@@ -16,19 +16,23 @@ from uptimehunt.domain.uptime import (
     percentile,
 )
 from uptimehunt.store import queries
-from uptimehunt.store.models import SLOT_MS, CheckResult, Incident, Probe
+from uptimehunt.store.models import SLOT_MS, CheckResult, Incident, Probe, Service
 
 SPARKLINE_POINTS = 48
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-def uptime(service_id: int, period: Period) -> dict[str, Any]:
-    """Uptime and outage figures of a service over a period."""
-    count = queries.counts([service_id], period.start, period.end).get(service_id, queries.Count())
+def uptime(service: Service, period: Period) -> dict[str, Any]:
+    """Uptime and outage figures of a service over a period; nobody was up before it existed."""
+    counts = queries.counts([service.id], period.start, period.end)
+    count = counts.get(service.id, queries.Count())
     spans = [
-        (found.started_at, found.resolved_at) for found in incidents.touching(service_id, period)
+        (found.started_at, found.resolved_at) for found in incidents.touching(service.id, period)
     ]
-    figures = outages(spans, period)
+    # Results may be older than the service here, when its history came from elsewhere.
+    known_from = min([service.created_at, *(started for started, _ in spans)])
+    lived_from = min(max(period.start, known_from), period.end)
+    figures = outages(spans, replace(period, start=lived_from))
     return {
         "uptime_percentage": percentage(count.checks - count.failures, count.checks),
         "total_checks": count.checks,
@@ -56,7 +60,7 @@ def uptimes(
 
 
 def response_times(
-    service_id: int, period: Period, bucket_seconds: int
+    service_id: int, period: Period, bucket_seconds: int, probe_id: int | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Response times of the successful checks of a service, in buckets, and over all.
 
@@ -70,7 +74,9 @@ def response_times(
     times: list[list[int]] = [[] for _ in range(first, (period.end - 1) // bucket_ms + 1)]
     checks = [0] * len(times)
     failures = [0] * len(times)
-    for checked_at, ok, took in queries.response_times(service_id, period.start, period.end):
+    for checked_at, ok, took in queries.response_times(
+        service_id, period.start, period.end, probe_id
+    ):
         at = checked_at // bucket_ms - first
         checks[at] += 1
         failures[at] += not ok

@@ -4,14 +4,18 @@ argon2id with the parameters of OWASP's floor (19 MiB, 2 passes), so that a sign
 beside the checks that run at the same moment; a semaphore bounds how many are computed at once.
 """
 
+import re
 import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import argon2
+from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from uptimehunt.domain.common_words import COMMON_WORDS
 from uptimehunt.errors import BusyError
 
 _HASHER = argon2.PasswordHasher(
@@ -20,36 +24,60 @@ _HASHER = argon2.PasswordHasher(
 _AT_ONCE = threading.BoundedSemaphore(2)
 _PATIENCE_S = 5
 
-_LEAKED = """
-00000000 11111111 12121212 12341234 12344321 12345678 123456789 1234567890 0123456789 87654321
-987654321 9876543210 11112222 11223344 88888888 99999999 123123123 147258369 159357159 1q2w3e4r
-1q2w3e4r5t 1qaz2wsx 1qazxsw2 q1w2e3r4 q1w2e3r4t5 zaq12wsx qwertyui qwertyuiop qwerty12 qwerty123
-qwerty1234 asdfghjk asdfghjkl zxcvbnm1 zxcvbnm123 asdf1234 qazwsxedc abcd1234 abcdefgh abc12345
-a1b2c3d4 aa123456 a1234567 a12345678 password password1 password12 password123 password1234
-passw0rd p@ssw0rd p@ssword pa55word passwort passwort1 motdepasse contrasena contraseña
-changeme changeme1 changeme123 changeit letmein1 letmein123 welcome1 welcome123 iloveyou iloveyou1
-sunshine princess football baseball superman batman123 starwars whatever trustno1 computer
-internet corvette mercedes michelle jennifer jordan23 michael1 charlie1 samantha elephant
-dragon12 dragon123 monkey123 master123 shadow123 killer123 freedom1 liverpool chocolate
-butterfly blink182 rockyou1 babygirl admin123 admin1234 administrator adminadmin rootroot
-root1234 toor1234 guest123 test1234 testtest testing1 default1 secret123 topsecret monitor1
-monitoring uptimehunt uptimehunt1 uptimehunt123
-"""
-_COMMON = frozenset(_LEAKED.split())
-"""Passwords of eight characters and more that head every list of leaked ones."""
+
+_KEYBOARD = ("qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm")
+_WALKS = (
+    *("1q2w3e4r5t6z7u8i9o0p", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8", "a1b2c3d4e5f6g7h8"),
+    *("1qaz2wsx3edc4rfv5tgb", "qazwsxedcrfvtgb", "zaq12wsxcde34rfv", "1qazxsw23edcvfr4"),
+    *("12qwaszx", "qweasdzxc", "qwaszxerdfcv"),
+)
+_PLAIN = str.maketrans("013457@$!", "oieastasi")
+_SHORTEST_NUMBER = 14
 
 
 def acceptable(password: str) -> str:
     """A new password, unchanged.
 
     Raises:
-        PydanticCustomError: it is on the list of the most used ones, or is not valid text.
+        PydanticCustomError: it is one of those that are tried first, or is not valid text.
     """
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in password):
         raise PydanticCustomError("password", "Must not contain control characters")
-    if password.lower() in _COMMON or len(set(password)) < 3:
+    if _is_tried_first(password):
         raise PydanticCustomError("password", "Password is too common")
     return password
+
+
+def _is_tried_first(password: str) -> bool:
+    """Whether a password is made the way most people make theirs."""
+    taken_apart = unicodedata.normalize("NFKD", password.lower())
+    folded = "".join(char for char in taken_apart if not unicodedata.combining(char))
+    if len(set(folded)) < 4 or (folded.isdigit() and len(folded) < _SHORTEST_NUMBER):
+        return True
+    if not folded.isascii():
+        return False  # The words below are of this alphabet.
+    if any(folded in row or folded[::-1] in row for row in (*_KEYBOARD, *_WALKS)):
+        return True
+    # As typed, and with the figures that stand for letters read as such (p4ssw0rd).
+    for text in (folded, folded.translate(_PLAIN)):
+        core = text.strip("".join(char for char in set(text) if not char.isalpha()))
+        halves = core[: len(core) // 2], core[len(core) // 2 :]
+        word = halves[0] if halves[0] == halves[1] else core
+        if word in COMMON_WORDS or any(len(word) > 3 and word in row for row in _KEYBOARD):
+            return True
+    # Of a word and figures in turn, each by itself is a guess: abcd1234, 123qwe456asd.
+    parts = re.findall(r"[^\W\d_]+", folded)
+    return len(set("".join(parts))) < 2 or all(part in COMMON_WORDS for part in parts)
+
+
+def _not_the_email(password: str, info: ValidationInfo) -> str:
+    if password.lower() == str(info.data.get("email", "")).lower():
+        raise PydanticCustomError("password", "Password must not be the email address")
+    return password
+
+
+Password = Annotated[str, AfterValidator(acceptable), AfterValidator(_not_the_email)]
+"""A new password; in a model with an `email`, that field stands before it."""
 
 
 def hash_password(password: str) -> str:

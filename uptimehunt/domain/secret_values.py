@@ -96,7 +96,8 @@ def _with_password(key: str, value: str, kept: dict[str, Any]) -> str:
 def _restored(key: str, at: int, item: Any, kept: dict[str, Any]) -> Any:
     if not _is_kept(item):
         return item
-    for old in kept.get(key, []):
+    olds = kept.get(key)
+    for old in olds if isinstance(olds, list) else []:
         if _is_secret(old) and old["name"].lower() == str(item["name"]).lower():
             return old
     raise ValidationError({f"{key}.{at}.value": ["Value is required"]})
@@ -107,7 +108,7 @@ def _is_secret(item: Any) -> bool:
 
 
 def _is_kept(item: Any) -> bool:
-    return _is_secret(item) and item.get("value") is None
+    return _is_secret(item) and "value" not in item
 
 
 def _is_masked(value: Any) -> bool:

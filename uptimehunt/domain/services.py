@@ -253,11 +253,9 @@ def delete(user: User, service_id: int) -> None:
 
 def _columns(user: User, wanted: ServiceInput, kept: dict[str, Any]) -> dict[str, Any]:
     """The columns of what is wanted; `kept` is the config whose secrets may stay."""
-    if wanted.project_id is not None:
-        try:
-            projects.find(user, wanted.project_id)
-        except NotFoundError:
-            raise ValidationError({"project_id": [NO_SUCH_PROJECT]}) from None
+    unknown = _unknown_references(user, wanted)
+    if unknown:
+        raise ValidationError(unknown)
     kind = checks.REGISTRY[wanted.type]
     config = _usable(wanted.type, wanted.config, kept)
     return {
@@ -272,19 +270,25 @@ def _columns(user: User, wanted: ServiceInput, kept: dict[str, Any]) -> dict[str
         "retries": wanted.retries,
         "retry_interval_seconds": wanted.retry_interval_seconds,
         "degraded_after_ms": wanted.degraded_after_ms,
-        "probe_ids": _known_probes(wanted.probe_ids),
+        "probe_ids": list(dict.fromkeys(wanted.probe_ids)),
         "confirm_from": wanted.confirm_from,
         "enabled": wanted.enabled,
     }
 
 
-def _known_probes(probe_ids: list[int]) -> list[int]:
-    wanted = list(dict.fromkeys(probe_ids))
+def _unknown_references(user: User, wanted: ServiceInput) -> dict[str, list[str]]:
+    """What is referred to but is not there, or is another's; by field."""
+    details: dict[str, list[str]] = {}
+    if wanted.project_id is not None:
+        try:
+            projects.find(user, wanted.project_id)
+        except NotFoundError:
+            details["project_id"] = [NO_SUCH_PROJECT]
     there = {probe.id for probe in Probe.select(Probe.id)}
-    unknown = [str(probe_id) for probe_id in wanted if probe_id not in there]
+    unknown = [str(probe_id) for probe_id in wanted.probe_ids if probe_id not in there]
     if unknown:
-        raise ValidationError({"probe_ids": [f"No such probe: {', '.join(unknown)}"]})
-    return wanted
+        details["probe_ids"] = [f"No such probe: {', '.join(dict.fromkeys(unknown))}"]
+    return details
 
 
 def _usable(type_name: str, config: dict[str, Any], kept: dict[str, Any]) -> CheckConfig:

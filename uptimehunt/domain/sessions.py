@@ -2,12 +2,14 @@
 
 Refresh tokens rotate, and are *successor-activated*: using one retires all others of its session,
 except those that were issued for it. So a client that keeps sending the one it got at login (as
-the seed's sample does) stays signed in, and one whose answer got lost can ask again; but a token
-that was retired and is presented again is a copy in other hands, and ends the session.
+the seed's sample does) stays signed in, and one whose answer got lost can ask again, for the same
+successor; but a token that was retired and is presented again is a copy in other hands, and ends
+the session.
 
 `identify` and `page` read; all others run inside `Store.write`.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,10 @@ from uptimehunt.domain import tokens
 from uptimehunt.domain.paging import Page, Paging
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.errors import NotFoundError, UnauthorizedError
+from uptimehunt.logs import about
 from uptimehunt.store.models import RefreshToken, Session, User
+
+log = logging.getLogger(__name__)
 
 LONGEST_MS = 30 * 86_400_000
 """However often it is refreshed, a session ends after this."""
@@ -83,7 +88,7 @@ def start(maker: Tokens, user: User, user_agent: str, address: str) -> Pair:
         .offset(MOST_SESSIONS)
     )
     Session.update(ended_at=now).where(Session.id.in_([old.id for old in beyond])).execute()
-    return _issue(maker, session, None)
+    return _issue(maker, session)
 
 
 def refresh(maker: Tokens, refresh_token: str) -> Pair | UnauthorizedError:
@@ -102,6 +107,7 @@ def refresh(maker: Tokens, refresh_token: str) -> Pair | UnauthorizedError:
     )
     if token is None or token.retired_at is not None:
         end(session.id)
+        log.warning("session.token_reused", extra=about(session_id=session.id))
         return UnauthorizedError("The session has ended")
     RefreshToken.update(retired_at=clock.now_ms()).where(
         RefreshToken.session == session,
@@ -110,18 +116,22 @@ def refresh(maker: Tokens, refresh_token: str) -> Pair | UnauthorizedError:
         RefreshToken.retired_at.is_null(),
     ).execute()
     Session.update(used_at=clock.now_ms()).where(Session.id == session.id).execute()
-    return _issue(maker, session, token.id)
+    return _issue(maker, session, token.id, claims.token_id)
 
 
-def _issue(maker: Tokens, session: Session, parent_id: int | None) -> Pair:
+def _issue(
+    maker: Tokens, session: Session, parent_id: int | None = None, parent: str | None = None
+) -> Pair:
     access, _ = maker.make(tokens.ACCESS, session.user.id, session.id)
-    refresh_token, token_id = maker.make(tokens.REFRESH, session.user.id, session.id)
-    RefreshToken.create(
+    refresh_token, token_id = maker.make(tokens.REFRESH, session.user.id, session.id, parent)
+    RefreshToken.insert(
         session=session,
         parent_id=parent_id,
         digest=tokens.digest(token_id),
         expires_at=clock.now_ms() + tokens.REFRESH_SECONDS * 1000,
-    )
+    ).on_conflict(
+        conflict_target=[RefreshToken.digest], preserve=[RefreshToken.expires_at]
+    ).execute()
     return Pair(access, refresh_token, session.user)
 
 

@@ -47,10 +47,22 @@ class Tokens:
         self._instance = instance
         self._clock = clock
 
-    def make(self, kind: Kind, user_id: int, session_id: int) -> tuple[str, str]:
-        """A new token and its id (32 hex digits)."""
+    def make(
+        self, kind: Kind, user_id: int, session_id: int, parent: str | None = None
+    ) -> tuple[str, str]:
+        """A new token and its id (32 hex digits).
+
+        Args:
+            kind: what it is good for.
+            user_id: whose it is.
+            session_id: the session it belongs to.
+            parent: id of the token it is issued for: the same parent always has the same
+                successor, so that a client that asks twice does not hold two.
+        """
         now = self._clock() // 1000
         token_id = secrets.token_hex(16)
+        if parent is not None:
+            token_id = hmac.digest(self._keys[kind], parent.encode(), "sha256").hex()[:32]
         life = ACCESS_SECONDS if kind == ACCESS else REFRESH_SECONDS
         claims = {
             "iss": self._instance,
@@ -84,10 +96,12 @@ class Tokens:
             )
             read = Claims(int(claims["sub"]), int(claims["sid"]), str(claims["jti"]))
             expires_at = int(claims["exp"])
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            if not 0 < read.session_id < 2**63:
+                raise jwt.InvalidTokenError
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise UnauthorizedError("The token is not valid") from None
         if expires_at <= self._clock() // 1000:
-            raise UnauthorizedError("The token has expired", code="TOKEN_EXPIRED")
+            raise UnauthorizedError("The token has expired")
         return read
 
 

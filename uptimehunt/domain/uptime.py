@@ -89,7 +89,8 @@ def outages(incidents: Sequence[tuple[int, int | None]], period: Period) -> Outa
         period: the span looked at.
     """
     downtime_ms = sum(
-        min(period.end if resolved is None else resolved, period.end) - max(started, period.start)
+        min(period.end if resolved is None else resolved, period.end)
+        - min(max(started, period.start), period.end)
         for started, resolved in incidents
     )
     lengths = [resolved - started for started, resolved in incidents if resolved is not None]

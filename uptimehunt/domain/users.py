@@ -31,9 +31,6 @@ def _zone(name: str) -> str:
     raise PydanticCustomError("timezone", "Must be a time zone such as Europe/Berlin")
 
 
-Password = Annotated[str, AfterValidator(passwords.acceptable)]
-
-
 class ProfileInput(BaseModel):
     """What users say of themselves."""
 
@@ -59,7 +56,7 @@ class PasswordInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     current_password: str = Field(title="Current password", max_length=256)
-    new_password: Password = Field(title="New password", min_length=8, max_length=256)
+    new_password: passwords.Password = Field(title="New password", min_length=8, max_length=256)
     confirm_password: str | None = Field(default=None, title="Confirm password", max_length=256)
 
 
@@ -69,7 +66,7 @@ class UserInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     email: text.Email = Field(title="Email", max_length=320)
-    password: Password = Field(title="Password", min_length=8, max_length=256)
+    password: passwords.Password = Field(title="Password", min_length=8, max_length=256)
     first_name: text.Name = Field(default="", title="First name", max_length=128)
     last_name: text.Name = Field(default="", title="Last name", max_length=128)
     role: Role = Field(default="member", title="Role")
@@ -94,13 +91,18 @@ def profile(user: User) -> dict[str, Any]:
     }
 
 
-def replace_profile(user_id: int, wanted: ProfileInput) -> dict[str, Any]:
-    """Give a profile new values; what was left out goes back to its default."""
+def replace_profile(user_id: int, wanted: ProfileInput, session_id: int | None) -> dict[str, Any]:
+    """Give a profile new values; what was left out goes back to its default.
+
+    With another e-mail address, every session of the user ends but this one.
+    """
     user = User.get_by_id(user_id)
     key = text.email_key(wanted.email)
     taken = User.get_or_none(User.email_key == key)
     if taken is not None and taken.id != user_id:
         raise ValidationError({"email": ["Email is already in use"]})
+    if key != user.email_key:
+        sessions.end_all(user_id, session_id)
     user.email, user.email_key = wanted.email, str(key)
     user.first_name, user.last_name = wanted.first_name, wanted.last_name
     user.timezone, user.theme, user.locale = wanted.timezone, wanted.theme, wanted.locale

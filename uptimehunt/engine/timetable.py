@@ -8,6 +8,10 @@ import heapq
 import itertools
 from dataclasses import dataclass
 
+TOO_SOON = 0.1
+"""Share of the interval: a turn that comes so soon after a retry, say, is left out. Any other is
+kept, so that nobody waits much longer than an interval for the next check."""
+
 _GOLDEN = 2654435769  # 2^32 divided by the golden ratio: consecutive ids land far apart.
 
 
@@ -50,7 +54,7 @@ class Timetable:
                 continue  # Removed, or armed anew since.
             due.append((service_id, due_at))
             following = _next_turn(entry, now)
-            if following - now < entry.interval_s / 2:
+            if following - now < entry.interval_s * TOO_SOON:
                 following += entry.interval_s
             self._arm(service_id, entry, following)
         return due

@@ -50,11 +50,11 @@ _OUT_OF_ORDER = (
 """What SQLite says when it is the disk or the file that fails, not our statement."""
 
 
-class _Connections(APSWDatabase):
+class _Connections(APSWDatabase):  # type: ignore[misc]  # playhouse has no types
     """peewee's database with one connection a thread: read-write on the writer's, else not."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), autoconnect=False)  # type: ignore[no-untyped-call]
+        super().__init__(str(path), autoconnect=False)
         self.writer_thread: int | None = None
         self._opened: list[apsw.Connection] = []
         self._opened_lock = threading.Lock()
@@ -72,7 +72,7 @@ class _Connections(APSWDatabase):
 
     def raw(self) -> apsw.Connection:
         """This thread's connection, without peewee around it."""
-        connection: apsw.Connection = self.connection()  # type: ignore[no-untyped-call]
+        connection: apsw.Connection = self.connection()
         return connection
 
     def close_readers(self) -> None:

@@ -22,7 +22,7 @@ class DataDir:
     """An opened data folder; its lock is held until `close()` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Make or take over the folder, and lock it.
+        """Make the folder, or find it fit to be ours, and lock it; nothing else is changed yet.
 
         Raises:
             StartError: it is a file, not ours, not writable, or in use by another instance.
@@ -31,7 +31,9 @@ class DataDir:
         self.path = path
         self.database = path / "uptimehunt.db"
         self.backups = path / "backups"
+        self._is_ours = False
         self._make()
+        self._had_lock = self._lock_file.exists()
         self._lock = self._take_lock()
 
     def _make(self) -> None:
@@ -48,12 +50,22 @@ class DataDir:
             raise StartError(
                 f"the data folder {self.path} belongs to user {owner}, not to {os.geteuid()}"
             )
-        strangers = {entry.name for entry in self.path.iterdir()} - {"lost+found"}
-        if strangers and not (self.database.exists() or self._marked() or "lock" in strangers):
+        # A lock alone is what a first start leaves that was killed at once.
+        strangers = sorted({entry.name for entry in self.path.iterdir()} - {"lost+found", "lock"})
+        if strangers and not (self.database.exists() or self._marked()):
+            others = "" if len(strangers) == 1 else ", …"
             raise StartError(
-                f"the folder {self.path} holds other files ({min(strangers)}, …);"
+                f"the folder {self.path} holds other files ({strangers[0]}{others});"
                 " give an empty one or one that UptimeHunt made"
             )
+
+    def take_over(self) -> None:
+        """Make the folder private: it was looked at and is ours.
+
+        Raises:
+            StartError: we may not write there.
+        """
+        self._is_ours = True
         try:
             self.path.chmod(0o700)
             for entry in (self.database, self._key_file, self._instance_file):
@@ -64,7 +76,7 @@ class DataDir:
 
     def _take_lock(self) -> int:
         try:
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as ex:
             raise StartError(f"cannot write in the data folder {self.path}: {ex.strerror}") from ex
         try:
@@ -78,6 +90,10 @@ class DataDir:
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         return lock
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / "lock"
 
     @property
     def _key_file(self) -> Path:
@@ -139,7 +155,9 @@ class DataDir:
         return key
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Give the lock back; a folder that turned out to be another's is left as it was."""
+        if not (self._is_ours or self._had_lock):
+            self._lock_file.unlink(missing_ok=True)
         os.close(self._lock)
 
 

@@ -1,7 +1,7 @@
 """Reports over check results: the named queries behind the metrics.
 
 All read, inside `Store.reading`; all take periods as half-open spans of milliseconds, and sum over
-all probes.
+all probes unless one is named.
 """
 
 import json
@@ -160,18 +160,22 @@ def slots(service_ids: Sequence[int], first: int, last: int) -> dict[int, list[B
     return found
 
 
-def response_times(service_id: int, start: int, end: int) -> list[tuple[int, int, int | None]]:
-    """(checked_at, ok as 0 or 1, response time in ms or None) of one service, oldest first."""
-    return tuples(
-        CheckResult.select(
-            CheckResult.checked_at,
-            CheckResult.ok,
-            CheckResult.response_time_ms,
-        )
-        .where(
-            CheckResult.service == service_id,
-            CheckResult.checked_at >= start,
-            CheckResult.checked_at < end,
-        )
-        .order_by(CheckResult.checked_at)
+def response_times(
+    service_id: int, start: int, end: int, probe_id: int | None = None
+) -> list[tuple[int, int, int | None]]:
+    """(checked_at, ok as 0 or 1, response time in ms or None) of one service, oldest first.
+
+    As one probe saw it, or all of them when `probe_id` is None.
+    """
+    query = CheckResult.select(
+        CheckResult.checked_at,
+        CheckResult.ok,
+        CheckResult.response_time_ms,
+    ).where(
+        CheckResult.service == service_id,
+        CheckResult.checked_at >= start,
+        CheckResult.checked_at < end,
     )
+    if probe_id is not None:
+        query = query.where(CheckResult.probe == probe_id)
+    return tuples(query.order_by(CheckResult.checked_at))

@@ -3,7 +3,6 @@
 import ipaddress
 import logging
 import socket
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -152,16 +151,16 @@ class _ErrorTask(ErrorTask):
     def execute(self) -> None:
         error: Error = self.request.error  # type: ignore[attr-defined]
         path: str = self.request.path  # type: ignore[attr-defined]
-        request_id = str(uuid.uuid4())
+        headers: dict[str, str] = self.request.headers  # type: ignore[attr-defined]
+        request_id = middleware.request_id(headers.get("X_REQUEST_ID"))
         code = _CODES.get(error.code, "BAD_REQUEST")
         body = envelope.error_body(
             path, request_id, code, _MESSAGES.get(error.code, str(error.body))
         )
         self.version = "1.1"
         self.status = f"{error.code} {error.reason}"
-        headers = middleware.SAFE | middleware.CORS
         self.response_headers = [
-            *headers.items(),
+            *(middleware.SAFE | middleware.CORS).items(),
             ("Content-Security-Policy", middleware.API_POLICY),
             ("Content-Type", envelope.CONTENT_TYPE),
             ("Cache-Control", "no-store"),

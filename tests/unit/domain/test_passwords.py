@@ -3,11 +3,12 @@
 import threading
 
 import pytest
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from tests.builders import PASSWORD, password_hash
 from uptimehunt.domain import passwords
-from uptimehunt.domain.accounts import check_password
+from uptimehunt.domain.accounts import Registration, check_password
 from uptimehunt.errors import UnauthorizedError
 
 
@@ -70,3 +71,16 @@ def test_many_at_once_all_get_their_answer() -> None:
         thread.join()
 
     assert answers == [True] * 6
+
+
+@pytest.mark.parametrize(
+    "password", ["1234qwer", "pokemon1", "iloveyou2", "google123", "uptimehunt2026", "Uptimehunt!"]
+)
+def test_the_list_of_what_is_tried_first_is_a_long_one(password: str) -> None:
+    with pytest.raises(PydanticCustomError, match="too common"):
+        passwords.acceptable(password)
+
+
+def test_a_password_is_not_the_address_it_belongs_to() -> None:
+    with pytest.raises(ValidationError, match="must not be the email address"):
+        Registration(email="alice@example.com", password="Alice@example.com")

@@ -40,7 +40,7 @@ def test_a_new_value_replaces_the_old_one() -> None:
     "item",
     [
         {"name": "X-Other", "secret": True},
-        {"name": "x-key ", "secret": True, "value": None},
+        {"name": "x-key ", "secret": True},
         {"name": "Accept", "secret": True},
         {"name": None, "secret": True},
     ],

@@ -143,7 +143,7 @@ def test_a_failure_that_is_not_confirmed_is_tried_again_soon(works: Clockwork) -
     works.watch(lambda: FAILED)
     works.pulse_until(lambda: works.findings)
     later = works.prober.next_check_at(1)
-    assert later is not None and later - clock.now_ms() > 1_000_000
+    assert later is not None and later - clock.now_ms() > 300_000
 
     works.verdict(retry_in=None)
     works.verdict(retry_in=20, revision=2)

@@ -64,7 +64,9 @@ def test_what_others_could_read_is_closed_to_them(path: Path) -> None:
     for file in path.iterdir():
         file.chmod(0o644)
 
-    DataDir(path).close()
+    folder = DataDir(path)
+    folder.take_over()
+    folder.close()
 
     assert mode(path) == 0o700
     for name in ("uptimehunt.db", "secret.key", "instance"):
@@ -154,11 +156,34 @@ def test_a_folder_with_other_files_is_left_alone(path: Path) -> None:
     path.mkdir(parents=True, mode=0o755)
     (path / "photo.jpg").write_bytes(b"mine")
 
-    with pytest.raises(StartError, match=r"holds other files \(photo\.jpg"):
+    with pytest.raises(StartError, match=r"holds other files \(photo\.jpg\)"):
+        DataDir(path)
+    (path / "lock").write_text("of another program")
+    (path / "song.ogg").write_bytes(b"mine too")
+    with pytest.raises(StartError, match=r"holds other files \(photo\.jpg, …\)"):
         DataDir(path)
 
-    assert [file.name for file in path.iterdir()] == ["photo.jpg"]
+    assert sorted(file.name for file in path.iterdir()) == ["lock", "photo.jpg", "song.ogg"]
+    assert (path / "lock").read_text() == "of another program"
     assert mode(path) == 0o755
+
+
+def test_a_folder_that_is_not_taken_over_is_left_as_it_was(path: Path) -> None:
+    path.mkdir(parents=True, mode=0o755)
+    (path / "uptimehunt.db").write_bytes(b"of another program")
+    path.chmod(0o755)
+
+    DataDir(path).close()
+
+    assert [file.name for file in path.iterdir()] == ["uptimehunt.db"]
+    assert mode(path) == 0o755
+
+
+def test_what_a_start_left_that_was_killed_at_once_is_taken(path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / "lock").write_text("123\n")
+
+    DataDir(path).close()
 
 
 def test_an_empty_folder_is_taken(path: Path) -> None:

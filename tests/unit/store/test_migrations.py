@@ -45,9 +45,7 @@ def schema(connection: apsw.Connection) -> list[Any]:
 
 def test_no_column_or_index_is_missing_or_too_much(store: Store) -> None:
     with store.reading():
-        differences = schema_diff.diff_models(  # type: ignore[no-untyped-call]
-            models.DATABASE.obj, list(models.TABLES)
-        )
+        differences = schema_diff.diff_models(models.DATABASE.obj, list(models.TABLES))
 
     assert not differences, differences
 
