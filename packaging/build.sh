@@ -5,8 +5,9 @@ set -eu
 . "$(dirname -- "$0")/environment.sh"
 
 # Warnings of PyInstaller that mean nothing; any other fails the build.
-# Its list of falcon's parts still names one that falcon 4 no longer has.
-harmless='Hidden import "falcon\.vendor(\.mimeparse)?" not found!'
+# Its list of falcon's parts still names one that falcon 4 no longer has; and libraries have a part
+# for Windows, which looks for that system's user32.
+harmless='Hidden import "falcon\.vendor(\.mimeparse)?" not found!|Library user32 required via ctypes'
 
 environment build
 for tool in objcopy objdump strip; do

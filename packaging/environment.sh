@@ -28,7 +28,8 @@ install() {
     printf 'Installing %s\n' "$*" >&2
     # The package lists may be old or missing; an update that fails may still leave good ones.
     $as_root apt-get update >/dev/null 2>&1 || true
-    $as_root env DEBIAN_FRONTEND=noninteractive \
+    # RUNLEVEL: a package of a server is not to start it.
+    $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install --yes --no-install-recommends "$@" </dev/null >&2 ||
         fail "Could not install: $*"
 }

@@ -7,6 +7,25 @@ set -eu
 
 has chromium || has google-chrome || install chromium fonts-dejavu-core
 has curl || install curl
+
+# The real servers that checks are tried against; tests start them, in folders of their own.
+PATH=$PATH:/usr/sbin
+missing=
+server() {
+    has "$1" || missing="$missing $2"
+}
+server pg_ctlcluster postgresql
+server mariadbd mariadb-server
+server redis-server redis-server
+server mosquitto mosquitto
+server sshd openssh-server
+server nginx nginx-light
+server ip iproute2
+[ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+[ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
+# shellcheck disable=SC2086  # one word a package
+[ -z "$missing" ] || install $missing
+
 environment test
 cd -- "$root"
 if [ $# -gt 0 ]; then

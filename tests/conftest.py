@@ -18,6 +18,7 @@ from uptimehunt.api import openapi
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import ROUTES, create_app
 from uptimehunt.checks import CheckConfig, CheckType, Deadline, Outcome
+from uptimehunt.domain.results import Verdict
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.paths import ROOT
 from uptimehunt.store import database
@@ -45,6 +46,7 @@ class RecordingEngine:
         self.due: dict[int, int] = {}
         self.hurried: list[int] = []
         self.lateness: list[float] = []
+        self.verdicts: list[Verdict] = []
 
     def check_now(self, service_id: int) -> bool:
         self.hurried.append(service_id)
@@ -64,6 +66,9 @@ class RecordingEngine:
 
     def refresh(self, service_id: int) -> None:
         self.refreshed.append(service_id)
+
+    def judged(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
 
     def next_check_at(self, service_id: int) -> int | None:
         return self.due.get(service_id)

@@ -81,6 +81,18 @@ def metrics() -> Calls:
     yield from (("GET", f"/service-types{path}", None) for path in ("", "/http", "/http/schema"))
 
 
+def heartbeats() -> Calls:
+    config = {"cron": "0 3 * * *", "timezone": "Europe/Berlin", "grace_seconds": 1800}
+    yield "POST", "/services", {"name": "Backup", "type": "heartbeat", "config": config}
+    yield "GET", "/services/3/heartbeats", None
+
+
+def beats(key: str) -> Calls:
+    for signal in ("/start", ""):
+        yield "GET", f"/heartbeat/{key}{signal}", None
+        yield "POST", f"/heartbeat/{key}{signal}", None
+
+
 def probes() -> Calls:
     place = {"country_code": "DE", "latitude": 50.11, "longitude": 8.68}
     yield "POST", "/probes", {"name": "Frankfurt"} | place
@@ -178,6 +190,8 @@ def ask_everything(folder: Path, url: str) -> list[str]:
             outcome = engine.try_once(kind, kind.config(url=url, expected_status_code=expected))
             builders.record(store, [Finding(1, 3, LOCAL_PROBE, clock.now_ms(), outcome)])
         record.ask(as_alice, metrics())
+        key = record.ask(as_alice, heartbeats())[0]["heartbeat_key"]
+        record.ask(nobody, beats(key))
         token = record.ask(as_alice, probes())[-1]["token"]
         record.ask(Client(app, record.contract, prober_token=token), prober())
         record.ask(nobody, [("POST", "/auth/refresh", {"refresh": other["refresh"]})])

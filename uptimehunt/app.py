@@ -12,6 +12,7 @@ from falcon.routing import BaseConverter
 from uptimehunt.api import errors, openapi
 from uptimehunt.api.auth import Login, Logout, Me, Refresh, Register
 from uptimehunt.api.checks import Bulk, Checks, Trials
+from uptimehunt.api.heartbeat import Heartbeats, KeysKeptBack
 from uptimehunt.api.metrics import Metrics
 from uptimehunt.api.middleware import Everywhere
 from uptimehunt.api.openapi import Route
@@ -45,10 +46,13 @@ ROUTES = (
     Route("/services/{service_id:id}/status", Services, "status"),
     Route("/services/{service_id:id}/check", Checks, "now"),
     Route("/services/{service_id:id}/checks", Checks),
+    Route("/services/{service_id:id}/heartbeats", Heartbeats, "of_service"),
     Route("/services/{service_id:id}/metrics/uptime", Metrics, "uptime"),
     Route("/services/{service_id:id}/metrics/response-times", Metrics, "response_times"),
     Route("/services/{service_id:id}/metrics/sparkline", Metrics, "sparkline"),
     Route("/services/{service_id:id}/errors", Metrics, "errors"),
+    Route("/heartbeat/{key}", Heartbeats),
+    Route("/heartbeat/{key}/{signal}", Heartbeats, "signal"),
     Route("/service-types", ServiceTypes),
     Route("/service-types/{type_name}", ServiceTypes, "one"),
     Route("/service-types/{type_name}/schema", ServiceTypes, "schema"),
@@ -93,7 +97,8 @@ def create_app(parts: Parts, static_dir: Path) -> "falcon.App[Any, Any]":
     Raises:
         StartError: a responder is not declared as an operation, or the dashboard is missing.
     """
-    app = falcon.App(middleware=[Everywhere()])
+    middleware: list[Any] = [Everywhere(), KeysKeptBack()]
+    app = falcon.App(middleware=middleware)
     app.router_options.converters["id"] = _Id
     app.resp_options.secure_cookies_by_default = False
     errors.install(app)
@@ -103,6 +108,8 @@ def create_app(parts: Parts, static_dir: Path) -> "falcon.App[Any, Any]":
             pass  # Refuses a responder that nobody declared.
         resource = resources.setdefault(route.resource, route.resource(parts))
         app.add_route(BASE + route.path, resource, suffix=route.suffix)
+        if route.path.startswith("/heartbeat/"):
+            app.add_route(route.path, resource, suffix=route.suffix)
     described = resources[OpenApiDocument]
     assert isinstance(described, OpenApiDocument)
     described.document = openapi.document(ROUTES, BASE)

@@ -51,6 +51,12 @@ def _run(argv: list[str]) -> int:
         from uptimehunt import accounts_cli
 
         return accounts_cli.run(given["act"], given.get("email"), given.get("role"), chosen)
+    if command == "check":
+        from uptimehunt import check_cli
+
+        return check_cli.run(
+            given["type"], given["target"], given["set"], given["timeout"], given["json"], chosen
+        )
     from uptimehunt.server import serve
 
     serve(chosen)
@@ -69,6 +75,7 @@ def _parser() -> _Parser:
     for option in settings.options():
         if not option.secret:  # A secret on a command line can be read by every other user.
             _add_option(serve, option)
+    _add_check(commands)
     user = commands.add_parser("user", help="see and change accounts, while the server is stopped")
     acts = user.add_subparsers(dest="act", required=True, parser_class=_Parser)
     for act, help in _ACTS.items():
@@ -94,8 +101,47 @@ _ACTS = {
 }
 
 
+class _HelpWithTypes(argparse.Action):
+    """Help that loads the types of services, which no other command line needs."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from uptimehunt import check_cli
+
+        parser.epilog = check_cli.types_text()
+        parser.print_help()
+        parser.exit()
+
+
+def _add_check(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    check = commands.add_parser(
+        "check",
+        help="check something once, now, without a server",
+        description="Check something once, now. Exits with 0 when it is up, 1 when it is not.",
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("-h", "--help", nargs=0, action=_HelpWithTypes, help="show this text")
+    check.add_argument("type", metavar="TYPE", help="a type of the list below")
+    check.add_argument(
+        "target", metavar="TARGET", nargs="?", help="a URL, host, host:port … as the type wants it"
+    )
+    check.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a field of the config, as JSON or text; @FILE reads the value from a file, @- from "
+        "standard input, which is the way for secrets",
+    )
+    check.add_argument("--timeout", metavar="SECONDS", help="for the whole check")
+    check.add_argument("--json", action="store_true", help="print JSON, with all of the details")
+    for option in settings.options():
+        if option.name in {"ca_file", "block_private", "allow_cidrs"}:
+            _add_option(check, option)
+
+
 def _add_option(parser: argparse.ArgumentParser, option: settings.Option) -> None:
-    shown = "" if option.default is None else f" (default: {option.default})"
+    shown = f" (default: {option.shown_default})" if option.shown_default else ""
     parser.add_argument(option.flag, dest=option.name, metavar="VALUE", help=option.help + shown)
 
 

@@ -14,3 +14,8 @@ def static_dir() -> Path:
     """
     beside = ROOT / "static"
     return beside if beside.is_dir() else Path(sys.prefix) / "share" / "uptimehunt" / "static"
+
+
+def is_frozen() -> bool:
+    """Whether this is the executable, which unpacked itself into a temporary folder."""
+    return bool(getattr(sys, "frozen", False))

@@ -10,10 +10,11 @@ import logging
 import signal
 import socket
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from uptimehunt import __version__, clock
+from uptimehunt import __version__, checks, clock
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import create_app
 from uptimehunt.checks import net
@@ -26,7 +27,7 @@ from uptimehunt.engine.recorder import Recorder
 from uptimehunt.engine.scheduler import Scheduler
 from uptimehunt.errors import StartError
 from uptimehunt.logs import about
-from uptimehunt.paths import static_dir
+from uptimehunt.paths import is_frozen, static_dir
 from uptimehunt.settings import Settings
 from uptimehunt.store import database
 from uptimehunt.store.database import Store
@@ -63,8 +64,11 @@ def serve(settings: Settings) -> None:
         folder.tie(instance)
         secret = settings.secret_key or folder.secret_key()
 
+        if is_frozen():
+            checks.load_libraries()
         if settings.ca_file is not None:
             net.trust(settings.ca_file)
+        net.restrict(settings.block_private, settings.allow_cidrs or ())
 
         recorder = Recorder(store.write, lambda verdict: prober.judged(verdict))
         prober = Prober(_Database(store), recorder.put, LOCAL_PROBE)
@@ -127,6 +131,10 @@ class _Database:
     def of_service(self, service_id: int) -> Assignment | None:
         with self._store.reading():
             return assignments.of_service(service_id)
+
+    def told(self, assignment: Assignment, mark: Mapping[str, Any] | None, awake_since: int) -> Any:
+        with self._store.reading():
+            return assignments.told(assignment, mark, awake_since)
 
 
 def _expire(store: Store, days: int) -> Callable[[], None]:

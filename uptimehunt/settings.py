@@ -20,6 +20,7 @@ from uptimehunt.errors import UsageError
 
 PREFIX = "UPTIMEHUNT_"
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Parser = Callable[[str], Any]
 """Turns the text of an option into its value, or raises ValueError saying what is expected."""
 
@@ -53,6 +54,21 @@ def _address(value: str) -> str:
         return str(ipaddress.ip_address(value.strip()))
     except ValueError:
         raise ValueError("must be an IP address") from None
+
+
+def _yes_or_no(value: str) -> bool:
+    word = value.strip().lower()
+    if word not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return word == "true"
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(","))
+    except ValueError:
+        # Host bits that are set are refused too: 10.1.2.3/8 says two things at once.
+        raise ValueError("must be networks such as 10.0.0.0/8, separated by commas") from None
 
 
 def _whole(low: int, high: int) -> Parser:
@@ -115,6 +131,14 @@ class Settings:
     ca_file: Path | None = _setting(  # noqa: RUF009
         None, _file, "CA certificates that checks trust; the system's, else bundled ones."
     )
+    block_private: bool = _setting(
+        False, _yes_or_no, "Refuse to probe addresses that are not on the public internet."
+    )
+    allow_cidrs: tuple[Network, ...] | None = _setting(
+        None,
+        _networks,
+        "Networks that are probed all the same, such as `10.0.0.0/8,fd00::/8`.",
+    )
     results_days: int = _setting(
         400, _whole(1, 3650), "Days for which single check results are kept."
     )
@@ -142,6 +166,13 @@ class Option:
     def variable(self) -> str:
         """The environment variable, `UPTIMEHUNT_DATA_DIR`."""
         return PREFIX + self.name.upper()
+
+    @property
+    def shown_default(self) -> str:
+        """The default as people would write it; empty when there is none."""
+        if self.default is None:
+            return ""
+        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 
     def read(self, source: str, text: str) -> Any:
         """The value of this setting given as text.

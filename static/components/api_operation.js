@@ -58,7 +58,7 @@ export function apiOperation({ method, path, about }, root, base) {
 const softly = (path) => path.split(/(?<=\/)/).flatMap((part) => [part, h("wbr", {})]);
 
 function details({ method, path, about }, root, base) {
-  const request = about.requestBody?.content["application/json"]?.schema;
+  const request = about.requestBody?.content["application/json"];
   const answers = Object.entries(about.responses);
   const isError = ([status]) => Number(status) >= 400;
   return [
@@ -74,7 +74,7 @@ function details({ method, path, about }, root, base) {
     about.parameters?.length > 0 && [h("h4", {}, "Parameters"), parameterTable(about.parameters, root)],
     request && [
       h("h4", {}, "Request body", !about.requestBody.required && h("span", { class: "optional" }, " (optional)")),
-      shape(request, root, (required) => required && mustBe()),
+      shape(request.schema, root, (required) => required && mustBe()),
     ],
     answers.filter((one) => !isError(one)).map(([status, answer]) => success(status, answer, about, root)),
     h("h4", {}, "Errors"),
@@ -217,7 +217,7 @@ function curl({ method, path, about, request }, root, base) {
     `curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${quoted(base + url + (search && `?${search}`))}`,
     scheme && `-H "${HEADERS[scheme]}"`,
     request && `-H 'Content-Type: application/json'`,
-    request && `-d ${quoted(JSON.stringify(example(request, root)))}`,
+    request && `-d ${quoted(JSON.stringify(request.example ?? example(request.schema, root)))}`,
   ]
     .filter(Boolean)
     .join(" \\\n  ");

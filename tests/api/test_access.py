@@ -20,6 +20,10 @@ PUBLIC = {
     ("post", "/auth/refresh"),
     ("post", "/auth/logout"),  # A refresh token or the cookie signs out as well.
     ("get", "/health"),
+    ("get", "/heartbeat/{key}"),  # The key is what lets in.
+    ("post", "/heartbeat/{key}"),
+    ("get", "/heartbeat/{key}/{signal}"),
+    ("post", "/heartbeat/{key}/{signal}"),
     ("get", "/openapi.json"),
     ("get", "/service-types"),
     ("get", "/service-types/{type_name}"),

@@ -4,13 +4,15 @@ import datetime
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import falcon
 import pytest
 from falcon import inspect
 from openapi_spec_validator import validate
+from pydantic import BaseModel, Field
 
 from tests import builders
 from tests.conftest import MakeClient, RecordingEngine, WaitUntil
@@ -19,10 +21,19 @@ from uptimehunt import clock
 from uptimehunt.api import errors, openapi
 from uptimehunt.api.middleware import Everywhere
 from uptimehunt.api.openapi import Route
-from uptimehunt.api.operation import Access, Answer, Deprecation, Resource, operation
+from uptimehunt.api.operation import (
+    Access,
+    Answer,
+    Deprecation,
+    Resource,
+    Timestamp,
+    operation,
+)
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import ROUTES, create_app
+from uptimehunt.domain import text
 from uptimehunt.domain.tokens import Tokens
+from uptimehunt.domain.validation import parse
 from uptimehunt.errors import NotFoundError, StartError
 from uptimehunt.store import models
 from uptimehunt.store.database import Store
@@ -48,6 +59,7 @@ def test_every_operation_has_a_name_of_its_own(contract: Contract) -> None:
     ]
 
     assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names), names
 
 
 def test_every_route_is_documented_and_every_documented_path_is_routed(
@@ -130,24 +142,139 @@ def test_an_endpoint_that_will_go_says_so(store: Store, tokens: Tokens) -> None:
     assert written["deprecated"] is True
 
 
+def operations(contract: Contract) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(method and path, what the document says) of every operation."""
+    for path, item in contract.document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield f"{method.upper()} {path}", item[method]
+
+
+def sent(described: dict[str, Any]) -> Any:
+    """The JSON content of an operation's body: schema and example; None without one."""
+    body = described.get("requestBody")
+    return None if body is None else body["content"]["application/json"]
+
+
+def test_every_body_has_an_example_that_fits_it(contract: Contract) -> None:
+    declared = {
+        f"{method.upper()} {re.sub(r':[a-z]+}', '}', route.path)}": declared
+        for route in ROUTES
+        for method, _, declared in route.operations()
+    }
+
+    for called, described in operations(contract):
+        body, wanted = sent(described), declared[called]
+        assert (body is None) == (wanted.body is None), called
+        if body is None or wanted.body is None:
+            continue
+        contract.validate(body["schema"], body["example"], called)
+        # A change is laid over what is there, so it is looked at together with a whole.
+        whole = sent(contract.document["paths"][called.partition(" ")[2]].get("put", described))
+        parse(wanted.body, whole["example"] | body["example"])
+        assert body["example"], called
+
+
+def test_every_success_has_an_example_that_fits_it(contract: Contract) -> None:
+    for called, described in operations(contract):
+        for status, answer in described["responses"].items():
+            if int(status) < 300 and "content" in answer:
+                content = answer["content"]["application/json"]
+                contract.validate(content["schema"], content["example"], called)
+                assert '"text"' not in json.dumps(content["example"]), f"{called}: says nothing"
+
+
+def test_an_error_has_the_example_of_the_api_overview(contract: Contract) -> None:
+    schema = contract.document["components"]["schemas"]["Error"]
+    [example] = schema["examples"]
+
+    contract.validate(schema, example, "Error")
+    assert example["error"]["code"] == "VALIDATION_ERROR"
+    assert example["error"]["details"] == {
+        "url": ["URL is required", "URL must be valid"],
+        "interval": ["Must be between 1 and 60"],
+    }
+
+
+def test_the_examples_of_the_quick_start_are_those_of_the_api_overview(
+    contract: Contract,
+) -> None:
+    paths = contract.document["paths"]
+    login, create = paths["/auth/login"]["post"], paths["/services"]["post"]
+    config = {
+        "url": "https://example.com", "method": "GET", "expected_status_code": 200, "timeout": 30,
+    }  # fmt: skip
+
+    assert sent(login)["example"] == {"email": "user@example.com", "password": "your_password"}
+    assert sent(create)["example"] == {
+        "name": "Production Website", "type": "http", "project_id": 1, "config": config,
+        "interval": 5,
+    }  # fmt: skip
+    assert list(sent(create)["example"]["config"]) == list(config)
+    answered = create["responses"]["201"]["content"]["application/json"]["example"]
+    assert answered["data"].items() >= {
+        "id": 1, "name": "Production Website", "type": "http", "status": "pending",
+        "created_at": "2024-01-01T00:00:00Z", "config": config,
+    }.items()  # fmt: skip
+
+
 def test_every_example_of_the_documentation_is_accepted(
     as_alice: Client, contract: Contract
 ) -> None:
-    schemas = contract.document["components"]["schemas"]
-    for body, path in (
-        ("ProjectInput", "/projects"),
-        ("ServiceInput", "/services"),
-        ("ProbeInput", "/probes"),
-        ("TokenInput", "/users/tokens"),
-    ):
-        schema = schemas[body]
-        sent = {
-            name: described["examples"][0]
-            for name, described in schema["properties"].items()
-            if "examples" in described
-        } | ({"name": "x"} if body == "ProjectInput" else {})
-        contract.validate({"$ref": f"#/components/schemas/{body}"}, sent, body)
-        as_alice.add(path, sent)
+    for path in ("/projects", "/services", "/probes", "/users/tokens", "/services/bulk", "/users"):
+        body = sent(contract.document["paths"][path]["post"])["example"]
+        if path == "/services/bulk":
+            as_alice.add("/services", builders.service_body())
+        as_alice.ask("POST", path, body, 200 if path == "/services/bulk" else 201)
+
+
+def test_a_new_model_has_an_example_by_itself() -> None:
+    class Part(BaseModel):
+        at: Timestamp
+        share: float = Field(ge=0)
+
+    class Body(BaseModel):
+        address: text.Email
+        kind: Literal["one", "other"]
+        left_out: str | None = None
+        count: int | None = Field(ge=5)
+        note: str = Field(default="", examples=["Read me"])
+
+    class Answered(BaseModel):
+        name: str
+        parts: list[Part]
+        is_known: bool
+        mood: str = "fine"
+
+    class Things(Resource):
+        @operation(
+            "Change a thing", access=Access.EDITOR, body=Body, is_partial=True, answer=Answer(204)
+        )
+        def on_patch(self, req: falcon.Request, resp: falcon.Response) -> None:
+            """Any part."""
+
+        @operation(
+            "Make a thing",
+            access=Access.EDITOR,
+            body=Body,
+            answer=Answer(201, Answered, example={"is_known": False}),
+        )
+        def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+            """A whole one."""
+
+    written = openapi.document([Route("/things", Things)], BASE)["paths"]["/things"]
+
+    assert sent(written["post"])["example"] == {
+        "address": "user@example.com", "kind": "one", "count": 5, "note": "Read me",
+    }  # fmt: skip
+    assert sent(written["patch"])["example"] == {"note": "Read me"}
+    assert written["post"]["responses"]["201"]["content"]["application/json"]["example"] == {
+        "data": {
+            "name": "text",
+            "parts": [{"at": "2024-01-01T00:00:00Z", "share": 0}],
+            "is_known": False,
+        }
+    }
 
 
 # --- the envelope ------------------------------------------------------------------------------
@@ -298,13 +425,19 @@ def test_a_probe_that_did_nothing_new_is_not_sent_again(
 def test_head_answers_as_get_does_without_the_body(as_alice: Client, as_prober: Client) -> None:
     as_alice.add("/projects", {"name": "Shop"})
     as_alice.add("/services", builders.service_body())
+    beating = {"name": "Job", "type": "heartbeat", "config": {"period_seconds": 60}}
+    fields = {
+        "type_name": "http",
+        "key": as_alice.add("/services", beating)["heartbeat_key"],
+        "signal": "start",
+    }
 
     for route in ROUTES:
         access = {method: declared.access for method, _, declared in route.operations()}.get("get")
         if access is None:
             continue
         client = as_prober if access is Access.PROBER else as_alice
-        called = re.sub(r"\{\w+_id:id\}", "1", route.path).replace("{type_name}", "http")
+        called = re.sub(r"\{\w+_id:id\}", "1", route.path).format(**fields)
         got, head = client.call("GET", called), client.call("HEAD", called)
         assert (head.status_code, head.content) == (200, b""), called
         assert head.headers["Content-Type"] == got.headers["Content-Type"], called

@@ -225,6 +225,7 @@ KEYS = [
     "name", "type", "config", "url", "host", "port", "headers", "value", "secret", "timeout",
     "expected_status_code", "interval", "interval_seconds", "project_id", "project_ids", "tags",
     "enabled", "retries", "retry_interval_seconds", "degraded_after_ms", "description", "color",
+    "recoveries",
     "icon", "keyword", "ca_pem", "method", "body", "has_value", "service_id", "service_ids",
     "action", "probe_ids", "confirm_from", "country_code", "latitude", "longitude", "email",
     "timezone", "theme", "locale", "scope", "expires_in_days", "role", "current_password",

@@ -102,7 +102,7 @@ def test_a_prober_is_told_all_that_it_needs(
     (assigned,) = answer.json["data"]
     assert assigned == {
         "id": number, "revision": 1, "type": "http", "config": config, "interval_seconds": 45,
-        "retries": 2, "retry_interval_seconds": 7,
+        "retries": 2, "retry_interval_seconds": 7, "recoveries": 1,
     }  # fmt: skip
 
 

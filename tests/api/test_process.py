@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,12 +25,15 @@ from tests.process import (
     SOURCE,
     START_LINE,
     Client,
+    Program,
     authority,
     running,
     started,
     target,
     wait_until,
 )
+from tests.targets.http import http_target
+from uptimehunt.engine.prober import GAP_S
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
@@ -196,6 +200,76 @@ def test_what_was_down_before_a_crash_is_down_after_it(tmp_path: Path) -> None:
 
     assert status["status"] == "down"
     assert status["incident"]["id"] == incident["id"]
+
+
+# --- sleep and clock steps ----------------------------------------------------------------------
+
+
+def events(program: Program, name: str) -> int:
+    return len(re.findall(rf" {re.escape(name)} ", program.said()))
+
+
+def test_a_sleep_is_no_downtime(tmp_path: Path) -> None:
+    with http_target() as server, running(tmp_path / "data") as program:
+        client = Client(program.url).register()
+        # Each is in flight for a fifth of the time, and its timeout passes during the sleep.
+        config = {"url": f"{server.url}/slow?s=1", "timeout": 2}
+        ids = [
+            client.add_service(f"Slow {number}", server.url, retries=0, config=config)["id"]
+            for number in range(10)
+        ]
+        wait_until(
+            lambda: all(one["status"] == "operational" for one in client.services().values())
+        )
+        before = server.count("/slow")
+        wait_until(lambda: server.count("/slow") > before + 3)
+
+        program.send(signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        wait_until(lambda: time.monotonic() - stopped_at > GAP_S + 1.5)
+        program.send(signal.SIGCONT)
+
+        before = server.count("/slow")
+        wait_until(lambda: server.count("/slow") >= before + len(ids), 20)
+        assert {one["status"] for one in client.services().values()} == {"operational"}
+        assert events(program, "prober.slept") == 1
+        assert events(program, "service.down") == 0
+        assert all(client.get(f"/services/{one}/errors") == [] for one in ids)
+        program.stop()
+
+
+SHIFTED = """
+import pathlib, runpy, sys, time
+real, shift = time.time_ns, pathlib.Path(sys.argv.pop(1))
+time.time_ns = lambda: real() + int(shift.read_text())
+runpy.run_module("uptimehunt", run_name="__main__", alter_sys=True)
+"""
+"""Runs the program on a clock of its own, which a file sets to the nanosecond."""
+
+
+def test_a_clock_that_is_set_is_no_downtime_and_stops_no_check(tmp_path: Path) -> None:
+    shift = tmp_path / "shift"
+    shift.write_text("0")
+    command = (sys.executable, "-c", SHIFTED, str(shift))
+    with http_target() as server, running(tmp_path / "data", command=command) as program:
+        client = Client(program.url).register()
+        for number in range(10):
+            client.add_service(f"Front {number}", f"{server.url}/echo", retries=0)
+        wait_until(lambda: {o["status"] for o in client.services().values()} == {"operational"})
+
+        for steps, hours in enumerate((1, 24 * 3652, 0), 1):
+            before = server.count("/echo")
+            set_to = shift.with_suffix(".new")
+            set_to.write_text(str(hours * 3600 * 10**9))
+            set_to.replace(shift)
+            wait_until(lambda: events(program, "clock.stepped") == steps)  # noqa: B023
+            wait_until(lambda: server.count("/echo") >= before + 10)  # noqa: B023
+            client.login()
+            assert {o["status"] for o in client.services().values()} == {"operational"}
+
+        assert events(program, "service.down") == 0
+        assert events(program, "clock.stepped") == 3
+        program.stop()
 
 
 # --- one data folder, one program ---------------------------------------------------------------

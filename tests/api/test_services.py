@@ -121,6 +121,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"tags": [5]}, "tags.0", "Tags must be a string"),
     ({"retries": 11}, "retries", "Must be between 0 and 10"),
     ({"retry_interval_seconds": 0}, "retry_interval_seconds", "Must be between 1 and 3600"),
+    ({"recoveries": 0}, "recoveries", "Must be between 1 and 10"),
     ({"degraded_after_ms": 0}, "degraded_after_ms", "Must be between 1 and 120000"),
     ({"project_id": 99}, "project_id", "No such project"),
     ({"project_id": "1"}, "project_id", "Project must be a whole number"),
@@ -394,6 +395,132 @@ def test_a_secret_does_not_become_public_by_dropping_the_mark(
     assert details == {"headers.0.value": ["Value is required"]}
 
 
+# --- secret fields -----------------------------------------------------------------------------
+
+LOGIN = {"auth_type": "basic", "username": "bob", "password": CANARY}
+
+
+@pytest.fixture
+def with_login(as_alice: Client) -> dict[str, Any]:
+    """A service that logs in with a password."""
+    service: dict[str, Any] = as_alice.add("/services", http_body(**LOGIN))
+    return service
+
+
+def kept_password(store: Store, service_id: int) -> str | None:
+    with store.reading():
+        password: str | None = Service.get_by_id(service_id).config.get("password")
+    return password
+
+
+def test_a_password_never_comes_back(as_alice: Client, with_login: dict[str, Any]) -> None:
+    path = f"/services/{with_login['id']}"
+
+    shown = [
+        as_alice.call(method, where, body).text
+        for method, where, body in (
+            ("GET", path, None),
+            ("GET", "/services", None),
+            ("PUT", path, http_body(**LOGIN)),
+            ("PATCH", path, {"config": LOGIN}),
+            ("PUT", path, http_body(**LOGIN | {"username": "a:b"})),
+            ("PUT", path, http_body(**LOGIN | {"password": CANARY + "\n"})),
+        )
+    ]
+
+    assert with_login["config"] == {
+        "url": "https://example.com/health", "auth_type": "basic", "username": "bob",
+        "has_password": True,
+    }  # fmt: skip
+    assert [text for text in shown if CANARY in text] == []
+
+
+def test_a_password_that_is_left_out_stays(
+    as_alice: Client, store: Store, with_login: dict[str, Any]
+) -> None:
+    path = f"/services/{with_login['id']}"
+
+    put = as_alice.ask("PUT", path, http_body(auth_type="basic", username="eve"))["data"]
+    as_alice.ask("PATCH", path, {"config": {"timeout": 5}})
+
+    assert put["config"]["has_password"] is True and put["config"]["username"] == "eve"
+    assert kept_password(store, with_login["id"]) == CANARY
+
+
+def test_a_password_stays_when_what_was_shown_is_sent_back(
+    as_alice: Client, store: Store, with_login: dict[str, Any]
+) -> None:
+    path = f"/services/{with_login['id']}"
+    shown = as_alice.data(path)
+    body = {key: shown[key] for key in ("name", "type", "config")}
+
+    put = as_alice.ask("PUT", path, body)["data"]
+    as_alice.ask("PATCH", path, {"config": shown["config"]})
+
+    assert put["config"] == shown["config"]
+    assert kept_password(store, with_login["id"]) == CANARY
+
+
+def test_a_password_is_cleared_by_null_unless_it_is_needed(
+    as_alice: Client, store: Store, with_login: dict[str, Any]
+) -> None:
+    path = f"/services/{with_login['id']}"
+
+    for method in ("PUT", "PATCH"):
+        details = as_alice.details(method, path, http_body(**LOGIN | {"password": None}))
+        assert details == {"password": ["Password is required"]}
+    cleared = as_alice.ask("PUT", path, http_body(password=None))["data"]
+
+    assert cleared["config"] == {"url": "https://example.com/health"}
+    assert kept_password(store, with_login["id"]) is None
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_a_kept_password_is_not_sent_to_another_host(
+    as_alice: Client, with_login: dict[str, Any], method: str, url: str
+) -> None:
+    path = f"/services/{with_login['id']}"
+    body = {"name": "x", "type": "http", "config": with_login["config"] | {"url": url}}
+    again = {"password": ["Enter secret values again for another host"]}
+
+    assert as_alice.details(method, path, body) == again
+    body["config"]["password"] = "another"
+    assert as_alice.ask(method, path, body)["data"]["config"]["url"] == url
+
+
+def test_a_bad_assertion_is_named_by_its_place(as_alice: Client) -> None:
+    wanted = {"source": "json", "property": "$[", "operator": "lt", "value": "many"}
+
+    assert as_alice.details("POST", "/services", http_body(assertions=[wanted])) == {
+        "assertions.0.property": ["Property must be a JSONPath, with plain paths in filters"],
+        "assertions.0.value": ["Value must be a number"],
+    }
+
+
+STEPS = {
+    "steps": [{"name": "home", "url": "https://example.com/?k={{key}}"}],
+    "secrets": [{"name": "key", "value": CANARY, "secret": True}],
+}
+
+
+def test_secret_variables_of_steps_are_kept_like_secret_headers(
+    as_alice: Client, store: Store
+) -> None:
+    made = as_alice.add("/services", service_body(type="steps", config=STEPS))
+    path = f"/services/{made['id']}"
+    other = [{"name": "home", "url": "https://evil.example/?k={{key}}"}]
+
+    put = as_alice.ask("PUT", path, {key: made[key] for key in ("name", "type", "config")})["data"]
+    details = as_alice.details("PATCH", path, {"config": made["config"] | {"steps": other}})
+
+    assert made["config"]["secrets"] == [{"name": "key", "secret": True, "has_value": True}]
+    assert put["config"] == made["config"] and CANARY not in as_alice.call("GET", path).text
+    assert details == {"secrets": ["Enter secret values again for another host"]}
+    with store.reading():
+        assert Service.get_by_id(made["id"]).config["secrets"][0]["value"] == CANARY
+
+
 # --- lists -------------------------------------------------------------------------------------
 
 
@@ -577,6 +704,23 @@ def test_the_status_of_a_service_that_is_down_says_since_when_and_why(
     ]
 
 
+def test_the_status_of_a_service_that_comes_and_goes_says_that_it_is_flapping(
+    as_alice: Client, store: Store, alice: User
+) -> None:
+    service = builders.add_service(store, alice, retries=0, recoveries=1)
+    path = f"/services/{service}/status"
+    assert as_alice.data(path)["flapping_since"] is None
+
+    builders.record(
+        store,
+        [builders.finding(service, builders.T0 + n * 60_000, ok=n % 2 == 0) for n in range(6)],
+    )
+
+    status = as_alice.data(path)
+    assert (status["status"], status["incident"]) == ("degraded", None)
+    assert status["flapping_since"] == status["status_changed_at"] == "2023-11-14T22:03:00Z"
+
+
 def test_the_certificate_of_the_last_answer_is_shown(
     as_alice: Client, store: Store, alice: User
 ) -> None:
@@ -625,3 +769,53 @@ def test_everything_unknown_that_is_referred_to_is_named(as_alice: Client) -> No
         "project_id": ["No such project"],
         "probe_ids": ["No such probe: 88, 99"],
     }
+
+
+@pytest.mark.parametrize("name", ["Authorization", "cookie", "X-Auth-Token"])
+def test_a_header_whose_name_says_enough_is_secret_unasked(as_alice: Client, name: str) -> None:
+    headers = [{"name": name, "value": CANARY}]
+
+    added = as_alice.add("/services", http_body(headers=headers))
+
+    assert added["config"]["headers"] == [{"name": name, "secret": True, "has_value": True}]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"proxy": "http://evil.example:3128"},
+        {"proxy": "socks5://127.0.0.1:1080"},
+    ],
+)
+def test_a_kept_password_is_not_sent_through_another_proxy(
+    as_alice: Client, with_login: dict[str, Any], more: dict[str, Any]
+) -> None:
+    path = f"/services/{with_login['id']}"
+
+    details = as_alice.details("PATCH", path, {"config": more})
+
+    assert details == {"password": ["Enter secret values again for another host"]}
+    as_alice.ask("PATCH", path, {"config": more | {"password": "another"}})
+    as_alice.ask("PATCH", path, {"config": {"proxy": None}})
+
+
+def test_a_kept_client_secret_is_not_sent_to_another_token_endpoint(as_alice: Client) -> None:
+    login = {"auth_type": "oauth2", "token_url": "https://id.example.com/token",
+             "client_id": "me", "client_secret": CANARY}  # fmt: skip
+    path = f"/services/{as_alice.add('/services', http_body(**login))['id']}"
+
+    config = {"token_url": "https://evil.example/token"}
+    details = as_alice.details("PATCH", path, {"config": config})
+
+    assert details == {"client_secret": ["Enter secret values again for another host"]}
+
+
+def test_a_secret_that_is_not_used_any_more_is_forgotten(
+    as_alice: Client, store: Store, with_login: dict[str, Any]
+) -> None:
+    path = f"/services/{with_login['id']}"
+
+    put = as_alice.ask("PUT", path, http_body(url="https://other.example/"))["data"]
+
+    assert "has_password" not in put["config"]
+    assert kept_password(store, with_login["id"]) is None

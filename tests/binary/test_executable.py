@@ -15,6 +15,8 @@ import pytest
 import requests
 
 from tests.process import ROOT, Client, Program, authority, running, started, target, wait_until
+from tests.targets import tcp as tcp_targets
+from tests.targets.dns import dns_target
 from uptimehunt import __version__, checks
 
 Run = Callable[..., AbstractContextManager[Program]]
@@ -180,6 +182,66 @@ def test_it_goes_on_when_its_files_are_swept_and_replaced(
         program.stop()
 
         assert "Traceback" not in program.said()
+
+
+def one_of_each(host: str, port: int, name_server: int) -> dict[str, dict[str, Any]]:
+    """A config for every type that checks, for a server at this port that says nothing useful."""
+    peer = {"host": host, "port": port, "timeout": 2}
+    login = {"username": "bob", "password": "x"}
+    step = {"name": "One", "url": f"http://{host}:{port}/"}
+    assertion = {"source": "json", "property": "$.a[?@.b > 1]", "operator": "exists"}
+    return {
+        **dict.fromkeys(("ftp", "imap", "pop3", "smtp", "ssh", "tls", "mqtt", "redis"), peer),
+        **dict.fromkeys(("ntp", "udp", "grpc"), peer),
+        "tcp": peer | {"expect": "^never$"},
+        "dns": {
+            "host": "_dns.example.test",
+            "record_type": "SVCB",
+            "server": host,
+            "port": name_server,
+        },
+        "docker": {"container": "shop"},
+        "domain": {"domain": "example.test", "rdap_url": f"http://{host}:{port}/"},
+        "http": {"url": f"http://{host}:{port}/", "assertions": [assertion]},
+        "mysql": peer | login,
+        "ping": {"ip": host, "packets": 1},
+        "postgres": peer | login,
+        "steps": {"steps": [step]},
+        "websocket": {"url": f"ws://{host}:{port}/"},
+    }
+
+
+def test_every_kind_of_check_works_after_its_files_were_swept(
+    executable: Path, unpacked: Path, tmp_path: Path
+) -> None:
+    """What a check imports late must have been loaded at the start."""
+    copy = tmp_path / "uptimehunt"
+    shutil.copy(executable, copy)
+    command = (str(copy),)
+    with (
+        tcp_targets.speaking(lambda sock, _server: sock.sendall(b"R\0\0\0\x08\0\0\0\0")) as port,
+        dns_target() as name_server,
+        running(tmp_path / "data", command=command, environ={"TMPDIR": str(unpacked)}) as program,
+    ):
+        copy.unlink()
+        for folder in unpacked.iterdir():
+            shutil.rmtree(folder)
+        client = Client(program.url).register()
+        configs = one_of_each("127.0.0.1", port, name_server.port)
+        outcomes = {
+            kind: client.post("/services/test", {"type": kind, "config": config}, 200)
+            for kind, config in configs.items()
+        }
+        cron = {"schedule": "cron", "cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+        client.post("/services", {"name": "Job", "type": "heartbeat", "config": cron})
+        program.stop()
+
+        assert "Traceback" not in program.said()
+    passive = {kind.type for kind in checks.REGISTRY.values() if kind.judge is not None}
+    assert outcomes.keys() | passive == checks.REGISTRY.keys()
+    assert outcomes["ping"]["status"] == outcomes["dns"]["status"] == "success"
+    kinds = {outcome["error"]["code"] for outcome in outcomes.values() if outcome["error"]}
+    assert "internal_error" not in kinds
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)

@@ -1,5 +1,6 @@
 """The page of the API: what the OpenAPI document says, to be read and searched."""
 
+import json
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_every_operation_is_there_with_all_that_is_said_of_it(
 
 
 def test_a_body_is_shown_with_its_nested_fields_and_a_command(
-    open_page: OpenPage, shared_program: Program
+    open_page: OpenPage, shared_program: Program, operations: dict[str, dict[str, Any]]
 ) -> None:
     page = open_page(f"{shared_program.url}/docs#deliver_results_checks")
     shown = operation(page, "deliver_results_checks")
@@ -83,7 +84,9 @@ def test_a_body_is_shown_with_its_nested_fields_and_a_command(
     expect(shown.get_by_role("button", name="Copied")).to_be_visible()
     command = page.evaluate("navigator.clipboard.readText()")
     assert command.startswith(f"curl -X POST '{shared_program.url}/api/v1/services' ")
-    assert '"name":"Production Website"' in command
+    body = operations["create_service"]["requestBody"]["content"]["application/json"]
+    sent = command.partition("-d '")[2].removesuffix("'")
+    assert json.loads(sent) == body["example"]
 
 
 def test_filter(docs: Page, operations: dict[str, dict[str, Any]]) -> None:

@@ -13,12 +13,22 @@
 | `/close` | nothing, and hangs up |
 | `/garbage` | no HTTP |
 | `/headers?n=150&size=10` | that many headers with values of that size |
-| `/location?to=…` | 302 with exactly that Location |
+| `/location?to=…&status=302` | that status with exactly that Location |
+| `/say?text=…&type=…` | that text, of that Content-Type |
+| `/answer` | `server.reply` |
+| `/wants?authorization=…` | 401 unless it comes with exactly that |
+| `/digest` | 401 with a challenge unless it is answered right, for `server.login` |
+| `/token` | a token of OAuth 2.0, `token-1` first, for `server.login`, or `server.token_answer` |
+| `/guarded` | 401 unless it comes with one of `server.good_tokens` |
+| `/cookie?set=name=value` | that cookie, and those that came |
 """
 
+import base64
 import contextlib
+import hashlib
 import http.server
 import json
+import re
 import socket
 import ssl
 import time
@@ -48,6 +58,10 @@ class HttpTarget(LoopbackServer):
         status: what `/` answers from now on.
         requests: all requests so far, in order of arrival.
         bytes_sent: how much of the body of `/big` the system has taken.
+        reply: what `/answer` says.
+        login: user and password of `/digest` and `/token`.
+        token_answer: status and body of `/token`, when it is to say something else than a token.
+        good_tokens: those that `/guarded` takes; `/token` adds to them.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -55,6 +69,10 @@ class HttpTarget(LoopbackServer):
         self.status = 200
         self.requests: list[Request] = []
         self.bytes_sent = 0
+        self.reply = b""
+        self.login = ("bob", "s3cret-word")
+        self.token_answer: tuple[int, bytes] | None = None
+        self.good_tokens: set[str] = set()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
     def count(self, path: str) -> int:
@@ -130,7 +148,62 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def route_location(self, _path: str) -> None:
         to = self.query["to"]
-        self.answer(302, Location=to.encode("utf-8").decode("latin-1"))
+        status = int(self.query.get("status", 302))
+        self.answer(status, Location=to.encode("utf-8").decode("latin-1"))
+
+    def route_say(self, _path: str) -> None:
+        kind = self.query.get("type", "text/plain")
+        self.answer(200, self.query.get("text", "").encode(), Content_Type=kind)
+
+    def route_answer(self, _path: str) -> None:
+        self.answer(200, self.server.reply, Content_Type="application/json")
+
+    def route_wants(self, _path: str) -> None:
+        is_right = self.headers.get("Authorization") == self.query["authorization"]
+        self.answer(200 if is_right else 401, b"hello" if is_right else b"who are you?")
+
+    def route_digest(self, _path: str) -> None:
+        said = dict(re.findall(r'(\w+)="?([^",]+)"?', self.headers.get("Authorization", "")))
+        user, password = self.server.login
+
+        def digest(*parts: str) -> str:
+            return hashlib.md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+        right = digest(
+            digest(user, "here", password),
+            *(said.get(name, "") for name in ("nonce", "nc", "cnonce", "qop")),
+            digest(self.command, said.get("uri", "")),
+        )  # RFC 7616, section 3.4.1
+        if said.get("username") == user and said.get("response") == right:
+            self.answer(200, b"hello")
+        else:
+            challenge = 'Digest realm="here", qop="auth", nonce="once", algorithm=MD5'
+            self.answer(401, b"who are you?", WWW_Authenticate=challenge)
+
+    def route_token(self, _path: str) -> None:
+        pair = base64.b64encode(":".join(self.server.login).encode()).decode()
+        if self.server.token_answer is not None:
+            self.answer(*self.server.token_answer)
+        elif self.headers.get("Authorization") != f"Basic {pair}":
+            self.answer(401, b'{"error": "invalid_client"}')
+        else:
+            token = f"token-{self.server.count('/token')}"
+            self.server.good_tokens.add(token)
+            answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
+            self.answer(200, json.dumps(answer).encode(), Content_Type="application/json")
+
+    def route_guarded(self, path: str) -> None:
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token in self.server.good_tokens:
+            self.route_echo(path)
+        else:
+            self.answer(401, f"not {token}".encode())
+
+    def route_cookie(self, path: str) -> None:
+        if "set" in self.query:
+            self.answer(200, b"hello", Set_Cookie=self.query["set"])
+        else:
+            self.route_echo(path)
 
     def route_loop(self, _path: str) -> None:
         self.answer(302, Location="/loop")

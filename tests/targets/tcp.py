@@ -6,6 +6,7 @@ Each yields its port.
 import contextlib
 import socket
 import socketserver
+import ssl
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,11 @@ from tests.targets import LoopbackServer, running
 
 
 @contextlib.contextmanager
-def _speaking(behave: Callable[[socket.socket, LoopbackServer], None]) -> Iterator[int]:
+def speaking(
+    behave: Callable[[socket.socket, LoopbackServer], object], secure: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Does as it is told with each connection, over TLS when `secure` says how."""
+
     class Handler(socketserver.BaseRequestHandler):
         server: LoopbackServer
         request: socket.socket
@@ -22,14 +27,14 @@ def _speaking(behave: Callable[[socket.socket, LoopbackServer], None]) -> Iterat
         def handle(self) -> None:
             behave(self.request, self.server)
 
-    server = LoopbackServer(Handler)
+    server = LoopbackServer(Handler, secure)
     with running(server):
         yield server.port
 
 
 def accepting() -> Any:
     """Accepts, and hangs up."""
-    return _speaking(lambda _sock, _server: None)
+    return speaking(lambda _sock, _server: None)
 
 
 def silent() -> Any:
@@ -38,19 +43,20 @@ def silent() -> Any:
     def behave(_sock: socket.socket, server: LoopbackServer) -> None:
         server.stopping.wait()
 
-    return _speaking(behave)
+    return speaking(behave)
 
 
-def resetting(reply: bytes = b"") -> Any:
-    """Accepts, waits for the first bytes, sends `reply`, and resets the connection."""
+def resetting(reply: bytes = b"", greeting: bytes = b"") -> Any:
+    """Greets, waits for the first bytes, sends `reply`, and resets the connection."""
 
     def behave(sock: socket.socket, _server: LoopbackServer) -> None:
+        sock.sendall(greeting)
         sock.recv(1)
         sock.sendall(reply)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
 
-    return _speaking(behave)
+    return speaking(behave)
 
 
 def replying(reply: bytes) -> Any:
@@ -62,7 +68,7 @@ def replying(reply: bytes) -> Any:
             head += more
         sock.sendall(reply)
 
-    return _speaking(behave)
+    return speaking(behave)
 
 
 def dripping(reply: bytes) -> Any:
@@ -74,7 +80,47 @@ def dripping(reply: bytes) -> Any:
             sock.sendall(reply[position % len(reply) :][:1])
             position += 1
 
-    return _speaking(behave)
+    return speaking(behave)
+
+
+def resetting_at_once() -> Any:
+    """Accepts, and resets the connection without having read a byte."""
+
+    def behave(sock: socket.socket, _server: LoopbackServer) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+
+    return speaking(behave)
+
+
+def endless(data: bytes) -> Any:
+    """Sends the same over and over, as fast as it is taken."""
+
+    def behave(sock: socket.socket, _server: LoopbackServer) -> None:
+        while True:
+            sock.sendall(data)
+
+    return speaking(behave)
+
+
+def listening_to(
+    heard: list[bytes],
+    *replies: bytes,
+    greeting: bytes = b"",
+    secure: ssl.SSLContext | None = None,
+) -> Any:
+    """Sends a greeting and a reply to each line, then none; keeps all that it hears."""
+
+    def behave(sock: socket.socket, _server: LoopbackServer) -> None:
+        sock.sendall(greeting)
+        left = list(replies)
+        while data := sock.recv(65536):
+            heard.append(data)
+            for _ in range(data.count(b"\n")):
+                if left:
+                    sock.sendall(left.pop(0))
+
+    return speaking(behave, secure)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
-"""HTTPS servers with good and bad certificates, all for 127.0.0.1, from an authority of our own."""
+"""TLS servers with good and bad certificates, all for 127.0.0.1, from an authority of our own."""
 
 import contextlib
 import datetime
 import functools
+import socketserver
 import ssl
+import warnings
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,9 +14,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.targets import LoopbackServer, running
 from tests.targets.http import HttpTarget, http_target
 
-Kind = Literal["good", "expiring", "expired", "not_yet_valid", "wrong_host", "self_signed"]
+Kind = Literal[
+    "good",
+    "expiring",
+    "expired",
+    "not_yet_valid",
+    "wrong_host",
+    "self_signed",
+    "chain",
+    "incomplete_chain",
+    "malformed",
+]
 
 EXPIRED_ON = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
@@ -47,6 +60,13 @@ def server_context(kind: Kind) -> ssl.SSLContext:
             certificate = issue("other.example")
         case "self_signed":
             certificate = _self_signed()
+        case "chain" | "incomplete_chain":
+            certificate = _authority().create_child_ca().issue_cert("127.0.0.1")
+            if kind == "incomplete_chain":
+                own = certificate.cert_chain_pems[0].bytes()
+                certificate = trustme.LeafCert(certificate.private_key_pem.bytes(), own, [])
+        case "malformed":
+            certificate = _malformed()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -72,6 +92,40 @@ def _self_signed() -> trustme.LeafCert:
         certificate.public_bytes(pem),
         [],
     )
+
+
+def _malformed() -> trustme.LeafCert:
+    """One that OpenSSL takes and others do not: its version number does not exist."""
+    good = _self_signed()
+    der = ssl.PEM_cert_to_DER_cert(good.cert_chain_pems[0].bytes().decode())
+    version = b"\xa0\x03\x02\x01"
+    at = der.index(version) + len(version)
+    broken = ssl.DER_cert_to_PEM_cert(der[:at] + b"\x27" + der[at + 1 :])
+    return trustme.LeafCert(good.private_key_pem.bytes(), broken.encode(), [])
+
+
+def context_of_version(version: ssl.TLSVersion) -> ssl.SSLContext:
+    """A good certificate, by this version of TLS only."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _authority().issue_cert("127.0.0.1").configure_cert(context)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the version, not of the method
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+@contextlib.contextmanager
+def tls_target(context: ssl.SSLContext) -> Iterator[int]:
+    """Shakes hands, and waits for the other side to hang up; yields its port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1)
+
+    server = LoopbackServer(Handler, context)
+    with running(server):
+        yield server.port
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.process import ROOT
-from uptimehunt import __version__
+from uptimehunt import __version__, checks
 from uptimehunt.settings import Option, options
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ def row(option: Option) -> str:
     flag, variable = f"`{option.flag}`", f"`{option.variable}`"
     if option.secret:  # Never on a command line, which every user of the machine can read.
         flag, variable = "", f"{variable} or `{option.variable}_FILE`"
-    default = "" if option.default is None else f"`{option.default}`"
+    default = f"`{option.shown_default}`" if option.shown_default else ""
     return f"| {flag} | {variable} | {default} | {option.help} |"
 
 
@@ -26,6 +26,15 @@ def test_the_readme_has_exactly_one_row_a_setting() -> None:
     rows = [line for line in README.splitlines() if "| `UPTIMEHUNT_" in line]
 
     assert rows == [row(option) for option in options()]
+
+
+def test_the_readme_has_exactly_one_row_a_service_type() -> None:
+    section = README.partition("## What it can watch")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+
+    kinds = checks.REGISTRY.values()
+    assert rows == [f"| `{kind.type}` | {kind.name} | {kind.description} |" for kind in kinds]
+    assert f"* {len(rows)} ways to watch a service" in README
 
 
 def test_the_changelog_knows_this_version() -> None:

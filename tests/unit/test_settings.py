@@ -70,6 +70,14 @@ def test_variables_of_other_programs_are_left_alone() -> None:
         ("data_dir", ""),
         ("registration", "First"),
         ("registration", "invite"),
+        ("block_private", ""),
+        ("block_private", "yes"),
+        ("block_private", "1"),
+        ("allow_cidrs", ""),
+        ("allow_cidrs", "10.0.0.0/8,"),
+        ("allow_cidrs", "10.0.0.0/33"),
+        ("allow_cidrs", "10.1.2.3/8"),
+        ("allow_cidrs", "internal.example.com"),
         ("results_days", "0"),
         ("results_days", "3651"),
         ("log_level", "loud"),
@@ -82,6 +90,21 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_source(name: str, text:
     assert refusal({name: text}, {}).startswith(f"{flag} must ")
     assert refusal({}, {variable: text}).startswith(f"{variable} must ")
     assert repr(text) in refusal({name: text}, {})
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), (" True", True), ("FALSE", False)])
+def test_a_switch_is_true_or_false_in_any_case(text: str, value: bool) -> None:
+    assert load({"block_private": text}, {}).block_private is value
+
+
+def test_networks_are_separated_by_commas() -> None:
+    settings = load({}, {"UPTIMEHUNT_ALLOW_CIDRS": "10.0.0.0/8, fd00::/8,192.168.1.7"})
+
+    assert [str(network) for network in settings.allow_cidrs or ()] == [
+        "10.0.0.0/8",
+        "fd00::/8",
+        "192.168.1.7/32",
+    ]
 
 
 @pytest.mark.parametrize("text", ["0", "1", "8080", "65535"])

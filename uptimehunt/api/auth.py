@@ -20,36 +20,39 @@ from uptimehunt.store.models import User as UserRow
 
 COOKIE = "uh_refresh"
 
+_SOME_TOKEN = "eyJhbGciOiJIUzI1NiIs..."
+"""For examples: how every token of ours begins."""
+
 
 class User(BaseModel):
     """An account."""
 
     id: int
-    email: str
-    first_name: str
-    last_name: str
-    role: Role
+    email: str = Field(examples=["user@example.com"])
+    first_name: str = Field(examples=["John"])
+    last_name: str = Field(examples=["Doe"])
+    role: Role = Field(examples=["member"])
     created_at: Timestamp
-    avatar_url: str | None
+    avatar_url: str | None = Field(examples=[None])
 
 
 class SignedIn(BaseModel):
     """Tokens, and whose they are. `refresh` is missing when it travels in a cookie."""
 
-    access: str
-    refresh: str | None = None
-    token_type: str
-    expires_in: int
+    access: str = Field(examples=[_SOME_TOKEN])
+    refresh: str | None = Field(default=None, examples=[_SOME_TOKEN])
+    token_type: str = Field(examples=["Bearer"])
+    expires_in: int = Field(examples=[tokens.ACCESS_SECONDS])
     user: User
 
 
 class Refreshed(BaseModel):
     """Fresh tokens."""
 
-    access: str
-    refresh: str | None = None
-    token_type: str
-    expires_in: int
+    access: str = Field(examples=[_SOME_TOKEN])
+    refresh: str | None = Field(default=None, examples=[_SOME_TOKEN])
+    token_type: str = Field(examples=["Bearer"])
+    expires_in: int = Field(examples=[tokens.ACCESS_SECONDS])
 
 
 class RefreshInput(BaseModel):
@@ -57,7 +60,7 @@ class RefreshInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    refresh: str | None = Field(default=None, title="Refresh")
+    refresh: str | None = Field(default=None, title="Refresh", examples=[_SOME_TOKEN])
 
 
 class Register(Resource):

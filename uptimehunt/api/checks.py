@@ -24,6 +24,7 @@ from uptimehunt.domain.paging import Page
 from uptimehunt.domain.services import Config, TypeName
 from uptimehunt.errors import ConflictError
 
+_ON_ITS_WAY = "The check is on its way"
 _KEPT_BACK = {"body", "response_headers"}
 """Not told of a trial: it must not become a way to read what this machine can reach."""
 
@@ -32,11 +33,11 @@ class CheckProbe(BaseModel):
     """The place that a check was made from."""
 
     id: int
-    name: str
-    hostname: str
-    city: str
-    country: str
-    isp: str
+    name: str = Field(examples=["This server"])
+    hostname: str = Field(examples=[""])
+    city: str = Field(examples=["Frankfurt am Main"])
+    country: str = Field(examples=["Germany"])
+    isp: str = Field(examples=["Example Net"])
 
 
 class Check(BaseModel):
@@ -46,9 +47,9 @@ class Check(BaseModel):
     timestamp: Timestamp
     probe: CheckProbe
     status: Literal["success", "failure"]
-    response_time: int | None
-    status_code: int | None
-    error: CheckError | None
+    response_time: int | None = Field(examples=[250])
+    status_code: int | None = Field(examples=[200])
+    error: CheckError | None = Field(examples=[None])
     details: dict[str, Any]
 
 
@@ -56,22 +57,24 @@ class Trial(BaseModel):
     """What one check of an unsaved config found."""
 
     status: Literal["success", "failure"]
-    response_time: int | None
-    status_code: int | None
-    error: CheckError | None
-    details: dict[str, Any]
+    response_time: int | None = Field(examples=[250])
+    status_code: int | None = Field(examples=[200])
+    error: CheckError | None = Field(examples=[None])
+    details: dict[str, Any] = Field(
+        examples=[{"remote_ip": "203.0.113.10", "http_status_code": 200, "redirects": 0}]
+    )
 
 
 class Queued(BaseModel):
     """That a check was asked for."""
 
-    message: str
+    message: str = Field(examples=[_ON_ITS_WAY])
 
 
 class BulkResult(BaseModel):
     """Which services were acted on."""
 
-    service_ids: list[int]
+    service_ids: list[int] = Field(examples=[[1, 2]])
 
 
 class TrialInput(BaseModel):
@@ -134,7 +137,7 @@ class Checks(Resource):
             service = services.find(req.context.user, service_id)
         if not self.parts.engine.check_now(service.id):
             raise ConflictError("The service is paused, or checked by other probes only")
-        return {"message": "The check is on its way"}
+        return {"message": _ON_ITS_WAY}
 
 
 class Trials(Resource):

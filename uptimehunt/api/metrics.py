@@ -31,60 +31,62 @@ LONGEST_MS = 5 * 366 * DAY_MS
 class Uptime(BaseModel):
     """Uptime and outages over a period."""
 
-    uptime_percentage: float | None
-    total_checks: int
-    successful_checks: int
-    failed_checks: int
-    period: str
-    downtime_seconds: int
-    incident_count: int
-    mttr_seconds: int | None
-    mtbf_seconds: int | None
+    uptime_percentage: float | None = Field(examples=[99.95])
+    total_checks: int = Field(examples=[8640])
+    successful_checks: int = Field(examples=[8636])
+    failed_checks: int = Field(examples=[4])
+    period: str = Field(examples=["30d"])
+    downtime_seconds: int = Field(examples=[1200])
+    incident_count: int = Field(examples=[2])
+    mttr_seconds: int | None = Field(examples=[600])
+    mtbf_seconds: int | None = Field(examples=[1_295_400])
 
 
 class ResponseTimes(BaseModel):
     """The response times of one bucket, milliseconds; null without successful checks."""
 
     timestamp: Timestamp
-    avg: float | None
-    min: int | None
-    max: int | None
-    p50: int | None
-    p95: int | None
-    p99: int | None
-    checks: int
-    failures: int
+    avg: float | None = Field(examples=[251.5])
+    min: int | None = Field(examples=[198])
+    max: int | None = Field(examples=[412])
+    p50: int | None = Field(examples=[245])
+    p95: int | None = Field(examples=[398])
+    p99: int | None = Field(examples=[412])
+    checks: int = Field(examples=[12])
+    failures: int = Field(examples=[0])
 
 
 class ResponseTimesMeta(BaseModel):
     """The period, the bucket, and the figures over all."""
 
-    period: str
-    interval_seconds: int
-    from_: str = Field(alias="from")
-    to: str
-    avg: float | None
-    p50: int | None
-    p95: int | None
-    p99: int | None
+    period: str = Field(examples=["24h"])
+    interval_seconds: int = Field(examples=[3600])
+    from_: str = Field(alias="from", examples=["2024-01-01T00:00:00Z"])
+    to: str = Field(examples=["2024-01-02T00:00:00Z"])
+    avg: float | None = Field(examples=[249.8])
+    p50: int | None = Field(examples=[243])
+    p95: int | None = Field(examples=[401])
+    p99: int | None = Field(examples=[520])
 
 
 class SparklineData(BaseModel):
     """A period in a few points."""
 
-    period: str
-    interval_seconds: int
-    from_: str = Field(alias="from")
-    to: str
-    values: list[int | None]
-    statuses: list[Status | None]
+    period: str = Field(examples=["24h"])
+    interval_seconds: int = Field(examples=[7200])
+    from_: str = Field(alias="from", examples=["2024-01-01T00:00:00Z"])
+    to: str = Field(examples=["2024-01-02T00:00:00Z"])
+    values: list[int | None] = Field(
+        examples=[[251, 248, 243, 260, 255, 249, 1204, 252, 247, 250, None, 246]]
+    )
+    statuses: list[Status | None] = Field(examples=[[*["operational"] * 10, None, "operational"]])
 
 
 class ErrorProbe(BaseModel):
     """The probe that saw it."""
 
     id: int
-    name: str
+    name: str = Field(examples=["This server"])
 
 
 class ErrorEntry(BaseModel):
@@ -92,13 +94,15 @@ class ErrorEntry(BaseModel):
 
     id: int
     timestamp: Timestamp
-    code: str
-    message: str | None
-    status_code: int | None
-    response_time: int | None
+    code: str = Field(examples=["status_mismatch"])
+    message: str | None = Field(examples=["Answered 503, expected 200"])
+    status_code: int | None = Field(examples=[503])
+    response_time: int | None = Field(examples=[182])
     probe: ErrorProbe
     incident_id: int | None
-    details: dict[str, Any]
+    details: dict[str, Any] = Field(
+        examples=[{"remote_ip": "203.0.113.10", "http_status_code": 503}]
+    )
 
 
 def _instant(value: str) -> int:

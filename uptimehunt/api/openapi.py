@@ -6,11 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import (
+    GenerateJsonSchema,
+    JsonSchemaMode,
+    JsonSchemaValue,
+    models_json_schema,
+)
 
 from uptimehunt import __version__
+from uptimehunt.api import examples
 from uptimehunt.api.errors import CODES
-from uptimehunt.api.operation import Access, Operation, Resource, declaration
+from uptimehunt.api.operation import Access, Answer, Operation, Resource, declaration
+from uptimehunt.domain.paging import DEFAULT_LIMIT
 from uptimehunt.errors import StartError
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -35,7 +42,7 @@ _ERROR = {
             "required": ["code", "message"],
             "additionalProperties": False,
             "properties": {
-                "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
+                "code": {"type": "string"},
                 "message": {"type": "string"},
                 "details": {
                     "type": "object",
@@ -48,6 +55,21 @@ _ERROR = {
         "path": {"type": "string"},
         "request_id": {"type": "string"},
     },
+    "examples": [
+        {
+            "error": {
+                "code": "VALIDATION_ERROR",
+                "message": "Validation failed",
+                "details": {
+                    "url": ["URL is required", "URL must be valid"],
+                    "interval": ["Must be between 1 and 60"],
+                },
+            },
+            "timestamp": "2024-01-01T00:00:00Z",
+            "path": "/api/v1/services",
+            "request_id": "550e8400-e29b-41d4-a716-446655440000",
+        }
+    ],
 }
 
 _HEADERS: dict[str, dict[str, Any]] = {
@@ -78,12 +100,14 @@ _IF_NONE_MATCH = {
     "schema": {"type": "string"},
 }
 
+_ONLY_PAGE = {"page": 1, "limit": DEFAULT_LIMIT, "total": 1, "totalPages": 1}
 _PAGING = {
     "type": "object",
-    "required": ["page", "limit", "total", "totalPages"],
+    "required": list(_ONLY_PAGE),
     "additionalProperties": False,
     "properties": {
-        name: {"type": "integer", "minimum": 0} for name in ("page", "limit", "total", "totalPages")
+        name: {"type": "integer", "minimum": 0, "examples": [example]}
+        for name, example in _ONLY_PAGE.items()
     },
 }
 
@@ -131,12 +155,12 @@ def document(routes: Iterable[Route], base: str) -> dict[str, Any]:
         base: the path that all of them lie below, `/api/v1`.
     """
     routes = list(routes)
-    references, schemas = _schemas(routes)
+    known = _components(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = _PATH_FIELD.sub(r"{\1}", route.path)
         for method, responder, declared in route.operations():
-            written = _operation(route, method, responder, declared, references)
+            written = _operation(route, method, responder, declared, known)
             paths.setdefault(path, {})[method] = written
     return {
         "openapi": "3.1.0",
@@ -149,7 +173,7 @@ def document(routes: Iterable[Route], base: str) -> dict[str, Any]:
         "servers": [{"url": base}],
         "paths": paths,
         "components": {
-            "schemas": {**schemas, "Error": _ERROR, "Paging": _PAGING},
+            "schemas": known.schemas,
             "headers": _HEADERS,
             "securitySchemes": {
                 "bearer": {
@@ -167,8 +191,63 @@ _Key = tuple[Any, JsonSchemaMode]
 """A model, and whether it is read (`validation`) or written (`serialization`)."""
 
 
-def _schemas(routes: list[Route]) -> tuple[dict[_Key, Any], dict[str, Any]]:
-    """(reference of each model, components): bodies as they are read, answers as written."""
+@dataclass(frozen=True, slots=True)
+class _Components:
+    """What the models of all operations have become: bodies as they are read, answers as written.
+
+    Attributes:
+        references: model → where its schema is.
+        schemas: name → schema.
+    """
+
+    references: dict[_Key, JsonSchemaValue]
+    schemas: dict[str, Any]
+
+    def body(self, declared: Operation) -> dict[str, Any]:
+        """The content of a request."""
+        schema = self.references[declared.body, "validation"]
+        if declared.is_partial:
+            schema = {"$ref": schema["$ref"] + _PARTIAL}
+        return _json(schema, examples.example(schema, self.schemas))
+
+    def answer(self, answer: Answer) -> dict[str, Any]:
+        """The content of a success."""
+        schema = self.references[answer.shape, "serialization"]
+        if not answer.is_bare:
+            schema = self._enveloped(answer, schema)
+        example = examples.example(schema, self.schemas)
+        if answer.example:
+            example = {**example, "data": {**example["data"], **answer.example}}
+        return _json(schema, example)
+
+    def _enveloped(self, answer: Answer, shape: JsonSchemaValue) -> JsonSchemaValue:
+        properties: dict[str, Any] = {
+            "data": {"type": "array", "items": shape} if answer.is_list else shape
+        }
+        if answer.is_paged:
+            properties["meta"] = {"$ref": "#/components/schemas/Paging"}
+        elif answer.meta is not None:
+            properties["meta"] = self.references[answer.meta, "serialization"]
+        return {
+            "type": "object",
+            "required": list(properties),
+            "properties": properties,
+            "additionalProperties": False,
+        }
+
+
+def _json(schema: JsonSchemaValue, example: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, "example": example}}
+
+
+class _AsDeclared(GenerateJsonSchema):
+    """Leaves keys in the order of the declarations, since examples are made for people."""
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        return value
+
+
+def _components(routes: list[Route]) -> _Components:
     wanted: dict[_Key, None] = {}
     partial: dict[Any, None] = {}
     for route in routes:
@@ -180,15 +259,17 @@ def _schemas(routes: list[Route]) -> tuple[dict[_Key, Any], dict[str, Any]]:
             for model in (declared.answer.shape, declared.answer.meta):
                 if model is not None:
                     wanted[model, "serialization"] = None
-    references, definitions = models_json_schema(list(wanted), ref_template=_REF)
-    schemas = definitions.get("$defs", {})
+    references, definitions = models_json_schema(
+        list(wanted), ref_template=_REF, schema_generator=_AsDeclared
+    )
+    schemas = dict(sorted(definitions.get("$defs", {}).items()))
     for model in partial:
         name = references[model, "validation"]["$ref"].rsplit("/", 1)[1]
-        schemas[name + _PARTIAL] = _partial(schemas[name])
-    return references, schemas
+        schemas[name + _PARTIAL] = _partial(schemas[name], schemas)
+    return _Components(references, {**schemas, "Error": _ERROR, "Paging": _PAGING})
 
 
-def _partial(schema: dict[str, Any]) -> dict[str, Any]:
+def _partial(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     """The schema of a change: any of the fields, and none has a default."""
     return {
         **{key: value for key, value in schema.items() if key != "required"},
@@ -198,11 +279,12 @@ def _partial(schema: dict[str, Any]) -> dict[str, Any]:
             name: {key: value for key, value in field.items() if key != "default"}
             for name, field in schema["properties"].items()
         },
+        "examples": [examples.change(schema, schemas)],
     }
 
 
 def _operation(
-    route: Route, method: str, responder: Any, declared: Operation, references: dict[_Key, Any]
+    route: Route, method: str, responder: Any, declared: Operation, known: _Components
 ) -> dict[str, Any]:
     written: dict[str, Any] = {
         "operationId": _operation_id(declared.summary),
@@ -214,37 +296,35 @@ def _operation(
             *_query_parameters(declared),
             *([_IF_NONE_MATCH] if declared.has_etag else []),
         ],
-        "responses": _responses(declared, references),
+        "responses": _responses(declared, known),
         "x-access": declared.access.value,
         "security": _SECURITY.get(declared.access, [{"bearer": []}]),
     }
     if declared.deprecated is not None:
         written["deprecated"] = True
     if declared.body is not None:
-        schema: Any = references[declared.body, "validation"]
-        if declared.is_partial:
-            schema = {"$ref": schema["$ref"] + _PARTIAL}
         written["requestBody"] = {
             "required": not declared.is_body_optional,
-            "content": {"application/json": {"schema": schema}},
+            "content": known.body(declared),
         }
     return written
 
 
 def _operation_id(summary: str) -> str:
     """`Get the status of a service` → `get_status_service`: what generators name a method by."""
-    return "_".join(word for word in summary.lower().split() if word not in _ARTICLES)
+    words = re.findall(r"\w+", summary.lower())
+    return "_".join(word for word in words if word not in _ARTICLES)
 
 
 def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
     for name in _PATH_FIELD.findall(route.path):
-        is_id = name.endswith("_id")
-        yield {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": {"type": "integer", "minimum": 1} if is_id else {"type": "string"},
-        }
+        yield {"name": name, "in": "path", "required": True, "schema": _path_schema(name)}
+
+
+def _path_schema(name: str) -> dict[str, Any]:
+    if name == "signal":
+        return {"type": "string", "pattern": "^(start|fail|[0-9]{1,3})$"}
+    return {"type": "integer", "minimum": 1} if name.endswith("_id") else {"type": "string"}
 
 
 def _query_parameters(declared: Operation) -> Iterator[dict[str, Any]]:
@@ -272,13 +352,11 @@ def _without_null(field: dict[str, Any]) -> dict[str, Any]:
     return {**kinds[0], **rest}
 
 
-def _responses(declared: Operation, references: dict[_Key, Any]) -> dict[str, Any]:
+def _responses(declared: Operation, known: _Components) -> dict[str, Any]:
     answer = declared.answer
     success: dict[str, Any] = {"description": declared.summary}
     if answer.shape is not None:
-        shape = references[answer.shape, "serialization"]
-        schema = shape if answer.is_bare else _enveloped(declared, shape, references)
-        success["content"] = {"application/json": {"schema": schema}}
+        success["content"] = known.answer(answer)
     responses = {str(answer.status): success}
     if declared.has_etag:
         responses["304"] = {"description": "The same as the ETag that was sent."}
@@ -302,23 +380,6 @@ def _header_names(declared: Operation, code: str) -> Iterator[str]:
         yield "Retry-After"
     if declared.deprecated is not None:
         yield from ("X-API-Deprecation", "X-API-Sunset")
-
-
-def _enveloped(declared: Operation, shape: Any, references: dict[_Key, Any]) -> dict[str, Any]:
-    answer = declared.answer
-    properties: dict[str, Any] = {
-        "data": {"type": "array", "items": shape} if answer.is_list else shape
-    }
-    if answer.is_paged:
-        properties["meta"] = {"$ref": "#/components/schemas/Paging"}
-    elif answer.meta is not None:
-        properties["meta"] = references[answer.meta, "serialization"]
-    return {
-        "type": "object",
-        "required": list(properties),
-        "properties": properties,
-        "additionalProperties": False,
-    }
 
 
 def _error_statuses(declared: Operation) -> set[int]:

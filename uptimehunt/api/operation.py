@@ -15,8 +15,8 @@ import contextlib
 import enum
 import functools
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -65,6 +65,7 @@ class Answer:
         shape: of `data`; of one item when `is_list`. None for an answer without a body.
         meta: shape of `meta`; of paging when `is_paged`.
         is_bare: the data stands alone, without the envelope.
+        example: fields in which the documented example differs from that of the shape.
     """
 
     status: int = 200
@@ -73,6 +74,7 @@ class Answer:
     is_paged: bool = False
     meta: type[BaseModel] | None = None
     is_bare: bool = False
+    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

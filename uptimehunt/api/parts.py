@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from uptimehunt.checks import CheckConfig, CheckType, Outcome
 from uptimehunt.domain.limits import Limiter
+from uptimehunt.domain.results import Verdict
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.store.database import Store
 
@@ -30,6 +31,9 @@ class Engine(Protocol):
 
     def counts(self) -> tuple[int, int]:
         """Checks in flight, and checks that wait for a thread."""
+
+    def judged(self, verdict: Verdict) -> None:
+        """What a remote probe found was judged: services made of others follow."""
 
     def next_check_at(self, service_id: int) -> int | None:
         """When a service is due next, milliseconds since the epoch."""

@@ -1,21 +1,23 @@
 """`/prober/…`: what a remote prober calls, with its token in `X-Auth`."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import falcon
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from uptimehunt.api.operation import Access, Answer, Resource, operation
 from uptimehunt.api.probes import Probe
 from uptimehunt.domain import assignments, probes, remote_results, results
 from uptimehunt.domain.probes import Heartbeat
 from uptimehunt.domain.remote_results import ResultBatch
+from uptimehunt.domain.services import EXAMPLE_CONFIG
 
 
 class ProbeSettings(Probe):
     """The probe, and how often it is to report."""
 
-    heartbeat_seconds: int
+    heartbeat_seconds: int = Field(examples=[probes.HEARTBEAT_S])
 
 
 class RemoteAssignment(BaseModel):
@@ -23,11 +25,12 @@ class RemoteAssignment(BaseModel):
 
     id: int
     revision: int
-    type: str
-    config: dict[str, Any]
-    interval_seconds: int
+    type: str = Field(examples=["http"])
+    config: dict[str, Any] = Field(examples=[EXAMPLE_CONFIG])
+    interval_seconds: int = Field(examples=[300])
     retries: int
-    retry_interval_seconds: int
+    retry_interval_seconds: int = Field(examples=[20])
+    recoveries: int
 
 
 class Rejection(BaseModel):
@@ -41,8 +44,8 @@ class Receipt(BaseModel):
     """What became of a batch of results."""
 
     accepted: int
-    duplicates: int
-    rejected: list[Rejection]
+    duplicates: int = Field(examples=[0])
+    rejected: list[Rejection] = Field(examples=[[]])
 
 
 class ProberHeartbeat(Resource):
@@ -89,4 +92,6 @@ class ProberResults(Resource):
         )
         for verdict in verdicts:
             results.tell(verdict)
+            # A failure is tried again where it was seen; only what it means for others is told.
+            self.parts.engine.judged(replace(verdict, retry_in=None))
         return receipt

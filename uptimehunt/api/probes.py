@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 import falcon
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from uptimehunt import __version__
 from uptimehunt.api.operation import Access, Answer, PageQuery, Resource, Timestamp, operation
 from uptimehunt.domain import probes
 from uptimehunt.domain.paging import Page
@@ -14,19 +15,19 @@ from uptimehunt.domain.probes import ProbeInput, ProbeStatus
 class Probe(BaseModel):
     """A place that checks are made from."""
 
-    id: int
-    name: str
-    hostname: str
-    city: str
-    country: str
-    country_code: str
-    region: str
-    isp: str
-    latitude: float | None
-    longitude: float | None
+    id: int = Field(examples=[2])
+    name: str = Field(examples=["Frankfurt"])
+    hostname: str = Field(examples=["fra-1"])
+    city: str = Field(examples=["Frankfurt am Main"])
+    country: str = Field(examples=["Germany"])
+    country_code: str = Field(examples=["DE"])
+    region: str = Field(examples=["Hesse"])
+    isp: str = Field(examples=["Example Net"])
+    latitude: float | None = Field(examples=[50.11])
+    longitude: float | None = Field(examples=[8.68])
     status: ProbeStatus
-    is_local: bool
-    version: str
+    is_local: bool = Field(examples=[False])
+    version: str = Field(examples=[__version__])
     last_seen_at: Timestamp | None
     service_count: int
     created_at: Timestamp
@@ -35,21 +36,31 @@ class Probe(BaseModel):
 class NewProbe(Probe):
     """A probe with its token, which no other answer holds."""
 
-    token: str
+    token: str = Field(examples=["q7Xw..."])
+
+
+_UNHEARD_OF = {
+    "hostname": "",
+    "status": "pending",
+    "version": "",
+    "last_seen_at": None,
+    "service_count": 0,
+}
+"""How a probe differs from others before its prober calls for the first time."""
 
 
 class Point(BaseModel):
     """A GeoJSON point: longitude, latitude."""
 
     type: Literal["Point"]
-    coordinates: list[float]
+    coordinates: list[float] = Field(examples=[[8.68, 50.11]])
 
 
 class Feature(BaseModel):
     """A GeoJSON feature: where a probe is, and what it is."""
 
     type: Literal["Feature"]
-    id: int
+    id: int = Field(examples=[2])
     geometry: Point
     properties: Probe
 
@@ -75,7 +86,12 @@ class Probes(Resource):
         """The one inside this server has id 1."""
         return probes.page(req.context.query.paging)
 
-    @operation("Create a probe", access=Access.ADMIN, body=ProbeInput, answer=Answer(201, NewProbe))
+    @operation(
+        "Create a probe",
+        access=Access.ADMIN,
+        body=ProbeInput,
+        answer=Answer(201, NewProbe, example=_UNHEARD_OF),
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
         """Its token is in this answer alone; the prober sends it as `X-Auth`."""
         return self.parts.store.write(probes.create, req.context.body)

@@ -25,13 +25,15 @@ class Project(BaseModel):
     """A named group of services."""
 
     id: int
-    name: str
-    description: str
-    color: str
-    icon: str
-    order: int
+    name: str = Field(examples=["Production"])
+    description: str = Field(examples=["What customers see"])
+    color: str = Field(examples=["#10B981"])
+    icon: str = Field(examples=[""])
+    order: int = Field(examples=[0])
     service_count: int
-    status: Status | None = Field(description="The worst of its services; null without any.")
+    status: Status | None = Field(
+        description="The worst of its services; null without any.", examples=["operational"]
+    )
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -41,7 +43,7 @@ class Order(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    project_ids: list[int] = Field(title="Project ids", max_length=10_000)
+    project_ids: list[int] = Field(title="Project ids", max_length=10_000, examples=[[1, 2]])
 
 
 class Deletion(Query):
@@ -68,7 +70,7 @@ class Projects(Resource):
         "Create a project",
         access=Access.EDITOR,
         body=ProjectInput,
-        answer=Answer(201, Project),
+        answer=Answer(201, Project, example={"service_count": 0, "status": None}),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
         """It comes last in the order."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import falcon
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from uptimehunt import checks
 from uptimehunt.api.operation import Access, Answer, Resource, operation
@@ -13,8 +13,38 @@ from uptimehunt.errors import NotFoundError
 _CACHE = "public, max-age=3600"
 
 
+def _summary(kind: CheckType[Any]) -> dict[str, Any]:
+    return {
+        "type": kind.type,
+        "name": kind.name,
+        "description": kind.description,
+        "category": kind.category,
+        "icon": kind.icon,
+    }
+
+
+def _details(kind: CheckType[Any]) -> dict[str, Any]:
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in kind.config.model_fields.items()
+        if not field.is_required()
+    }
+    return {
+        **_summary(kind),
+        "defaults": defaults,
+        "timing_phases": list(kind.timing_phases),
+    }
+
+
+def _schema(kind: CheckType[Any]) -> dict[str, Any]:
+    schema = kind.config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
 class ServiceType(BaseModel):
     """A way to watch something."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_summary(checks.REGISTRY["http"])]})
 
     type: str
     name: str
@@ -26,6 +56,8 @@ class ServiceType(BaseModel):
 class ServiceTypeDetails(ServiceType):
     """A way to watch something, with what its config is when nothing is said."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_details(checks.REGISTRY["http"])]})
+
     defaults: dict[str, Any]
     timing_phases: list[str]
 
@@ -33,15 +65,7 @@ class ServiceTypeDetails(ServiceType):
 class ConfigSchema(RootModel[dict[str, Any]]):
     """A JSON Schema (2020-12)."""
 
-
-def _summary(kind: CheckType[Any]) -> dict[str, Any]:
-    return {
-        "type": kind.type,
-        "name": kind.name,
-        "description": kind.description,
-        "category": kind.category,
-        "icon": kind.icon,
-    }
+    model_config = ConfigDict(json_schema_extra={"examples": [_schema(checks.REGISTRY["ssh"])]})
 
 
 def _find(type_name: str) -> CheckType[Any]:
@@ -77,17 +101,7 @@ class ServiceTypes(Resource):
         self, req: falcon.Request, resp: falcon.Response, type_name: str
     ) -> dict[str, Any]:
         """With the defaults of its config and the phases that its checks time."""
-        kind = _find(type_name)
-        defaults = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in kind.config.model_fields.items()
-            if not field.is_required()
-        }
-        return {
-            **_summary(kind),
-            "defaults": defaults,
-            "timing_phases": list(kind.timing_phases),
-        }
+        return _details(_find(type_name))
 
     @operation(
         "Get the configuration schema of a service type",
@@ -101,5 +115,4 @@ class ServiceTypes(Resource):
         self, req: falcon.Request, resp: falcon.Response, type_name: str
     ) -> dict[str, Any]:
         """Good enough to draw a form from."""
-        schema = _find(type_name).config.model_json_schema()
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+        return _schema(_find(type_name))

@@ -10,7 +10,7 @@ from uptimehunt.api.operation import Access, Answer, PageQuery, Resource, Timest
 from uptimehunt.domain import service_list, services
 from uptimehunt.domain.paging import Page
 from uptimehunt.domain.service_list import Filter
-from uptimehunt.domain.services import ServiceInput
+from uptimehunt.domain.services import EXAMPLE_CONFIG, ServiceInput
 from uptimehunt.domain.status import Quorum, Status
 
 
@@ -18,9 +18,9 @@ class ProjectOfService(BaseModel):
     """The project that a service is in."""
 
     id: int
-    name: str
-    color: str
-    icon: str
+    name: str = Field(examples=["Production"])
+    color: str = Field(examples=["#10B981"])
+    icon: str = Field(examples=[""])
 
 
 class Sparkline(BaseModel):
@@ -36,32 +36,46 @@ class Service(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: int
-    name: str
-    description: str
-    type: str
-    status: Status
+    name: str = Field(examples=["Production Website"])
+    description: str = Field(examples=[""])
+    type: str = Field(examples=["http"])
+    status: Status = Field(examples=["operational"])
     enabled: bool
-    interval: int | None = Field(description="Minutes; null when it is not whole minutes to 60.")
-    interval_seconds: int
+    interval: int | None = Field(
+        description="Minutes; null when it is not whole minutes to 60.", examples=[5]
+    )
+    interval_seconds: int = Field(examples=[300])
     project_id: int | None
     project: ProjectOfService | None
-    tags: list[str]
-    target: str = Field(description="What is watched, in a few words, without secrets.")
-    config: dict[str, Any]
+    tags: list[str] = Field(examples=[[]])
+    target: str = Field(
+        description="What is watched, in a few words, without secrets.",
+        examples=["https://example.com"],
+    )
+    config: dict[str, Any] = Field(examples=[EXAMPLE_CONFIG])
     retries: int
-    retry_interval_seconds: int
-    degraded_after_ms: int | None
-    probe_ids: list[int]
-    confirm_from: Quorum
-    response_time: int | None = Field(description="Milliseconds of the last check.")
+    retry_interval_seconds: int = Field(examples=[20])
+    recoveries: int
+    degraded_after_ms: int | None = Field(examples=[None])
+    probe_ids: list[int] = Field(examples=[[]])
+    confirm_from: Quorum = Field(examples=["majority"])
+    response_time: int | None = Field(description="Milliseconds of the last check.", examples=[250])
     last_check_at: Timestamp | None
     status_changed_at: Timestamp
     created_at: Timestamp
     updated_at: Timestamp
+    heartbeat_key: str | None = Field(
+        description="Of a `heartbeat`: whoever knows it can call `/heartbeat/{key}`.",
+        examples=[None],
+    )
     uptime: dict[str, float | None] | None = Field(
         default=None, description="With `include=uptime`: percentages by period."
     )
     sparkline: Sparkline | None = Field(default=None, description="With `include=sparkline`.")
+
+
+_UNCHECKED = {"status": "pending", "response_time": None, "last_check_at": None}
+"""How a service differs from others before its first check."""
 
 
 class CheckError(BaseModel):
@@ -75,11 +89,11 @@ class ProbeOfStatus(BaseModel):
     """How a service looks from one probe."""
 
     id: int
-    name: str
-    status: Status
-    response_time: int | None
+    name: str = Field(examples=["This server"])
+    status: Status = Field(examples=["operational"])
+    response_time: int | None = Field(examples=[250])
     checked_at: Timestamp | None
-    error: CheckError | None
+    error: CheckError | None = Field(examples=[None])
 
 
 class OpenIncident(BaseModel):
@@ -90,21 +104,37 @@ class OpenIncident(BaseModel):
     cause: str | None
 
 
+_CERTIFICATE = {
+    "subject": "CN = example.com",
+    "issuer": "C = US, O = Let's Encrypt, CN = R3",
+    "not_after": "2024-03-15T00:00:00Z",
+    "days_left": 74,
+}
+
+
 class CurrentStatus(BaseModel):
     """How a service stands now."""
 
     id: int
-    name: str
-    status: Status
+    name: str = Field(examples=["Production Website"])
+    status: Status = Field(examples=["operational"])
     status_changed_at: Timestamp
-    message: str
-    response_time: int | None
+    flapping_since: Timestamp | None = Field(
+        description="Since when it comes and goes: it is degraded until that ends.",
+        examples=[None],
+    )
+    message: str = Field(examples=[""])
+    warning: str | None = Field(
+        description="Why an answer that is right is degraded, such as `certificate_expiring`.",
+        examples=[None],
+    )
+    response_time: int | None = Field(examples=[250])
     last_check_at: Timestamp | None
-    next_check_at: Timestamp | None
-    uptime_24h: float | None
+    next_check_at: Timestamp | None = Field(examples=["2024-01-01T00:05:00Z"])
+    uptime_24h: float | None = Field(examples=[99.65])
     probes: list[ProbeOfStatus]
-    incident: OpenIncident | None
-    certificate: dict[str, Any] | None
+    incident: OpenIncident | None = Field(examples=[None])
+    certificate: dict[str, Any] | None = Field(examples=[_CERTIFICATE])
 
 
 _SORTS = ("name", "status", "created_at", "response_time")
@@ -197,7 +227,7 @@ class Services(Resource):
         "Create a service",
         access=Access.EDITOR,
         body=ServiceInput,
-        answer=Answer(201, Service),
+        answer=Answer(201, Service, example=_UNCHECKED),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
         """It is checked at once."""

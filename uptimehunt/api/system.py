@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import falcon
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from uptimehunt import __version__, clock
 from uptimehunt.api.operation import Access, Answer, Resource, operation
@@ -16,53 +16,55 @@ class Health(BaseModel):
     """Whether the program does its work."""
 
     status: Literal["ok"]
-    version: str
-    uptime_seconds: int
-    setup_required: bool
-    checks: dict[str, Literal["ok"]]
+    version: str = Field(examples=[__version__])
+    uptime_seconds: int = Field(examples=[86_400])
+    setup_required: bool = Field(examples=[False])
+    checks: dict[str, Literal["ok"]] = Field(
+        examples=[{"database": "ok", "scheduler": "ok", "recorder": "ok"}]
+    )
 
 
 class ServiceCounts(BaseModel):
     """Services by status."""
 
-    total: int
-    operational: int
-    degraded: int
-    down: int
-    pending: int
-    paused: int
-    maintenance: int
+    total: int = Field(examples=[12])
+    operational: int = Field(examples=[10])
+    degraded: int = Field(examples=[1])
+    down: int = Field(examples=[1])
+    pending: int = Field(examples=[0])
+    paused: int = Field(examples=[0])
+    maintenance: int = Field(examples=[0])
 
 
 class ProbeCounts(BaseModel):
     """Probes by whether they are there."""
 
-    online: int
-    offline: int
+    online: int = Field(examples=[2])
+    offline: int = Field(examples=[0])
 
 
 class Lateness(BaseModel):
     """How late checks start, milliseconds; null before the first."""
 
-    p50: float | None
-    p99: float | None
+    p50: float | None = Field(examples=[1.2])
+    p99: float | None = Field(examples=[8.5])
 
 
 class SchedulerFigures(BaseModel):
     """How the scheduler keeps up."""
 
-    checks_per_minute: float
+    checks_per_minute: float = Field(examples=[2.4])
     lateness_ms: Lateness
-    queue_depth: int
-    in_flight: int
+    queue_depth: int = Field(examples=[0])
+    in_flight: int = Field(examples=[1])
 
 
 class DatabaseFigures(BaseModel):
     """What the database holds."""
 
-    engine: str
-    size_bytes: int
-    results: int
+    engine: str = Field(examples=["sqlite"])
+    size_bytes: int = Field(examples=[18_874_368])
+    results: int = Field(examples=[103_680])
 
 
 class NotificationFigures(BaseModel):
@@ -76,7 +78,7 @@ class SystemStatus(BaseModel):
     """How the program does, and the caller's services."""
 
     status: Literal["ok", "failing"]
-    version: str
+    version: str = Field(examples=[__version__])
     services: ServiceCounts
     probes: ProbeCounts
     scheduler: SchedulerFigures
@@ -86,6 +88,18 @@ class SystemStatus(BaseModel):
 
 class OpenApi(RootModel[dict[str, Any]]):
     """The OpenAPI document, without envelope."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "openapi": "3.1.0",
+                    "info": {"title": "UptimeHunt API", "version": __version__},
+                    "paths": {},
+                }
+            ]
+        }
+    )
 
 
 class HealthCheck(Resource):

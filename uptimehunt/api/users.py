@@ -3,7 +3,7 @@
 from typing import Any
 
 import falcon
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from uptimehunt.api.auth import User
 from uptimehunt.api.operation import Access, Answer, PageQuery, Resource, Timestamp, operation
@@ -14,13 +14,15 @@ from uptimehunt.domain.users import PasswordInput, ProfileInput, UserChange, Use
 from uptimehunt.domain.validation import parse
 from uptimehunt.errors import ValidationError
 
+_PASSWORD_CHANGED = "Password changed; other sessions were signed out"
+
 
 class Profile(User):
     """An account with its preferences."""
 
-    timezone: str
-    theme: str
-    locale: str
+    timezone: str = Field(examples=["Europe/Berlin"])
+    theme: str = Field(examples=["auto"])
+    locale: str = Field(examples=["en"])
 
 
 class Account(User):
@@ -32,25 +34,25 @@ class Account(User):
 class Message(BaseModel):
     """A sentence that says what was done."""
 
-    message: str
+    message: str = Field(examples=[_PASSWORD_CHANGED])
 
 
 class Token(BaseModel):
     """A personal API token, without its text."""
 
     id: int
-    name: str
-    prefix: str
-    scope: Scope
+    name: str = Field(examples=["Backup script"])
+    prefix: str = Field(examples=["uh_Zk3p"])
+    scope: Scope = Field(examples=["read"])
     created_at: Timestamp
-    expires_at: Timestamp | None
+    expires_at: Timestamp | None = Field(examples=["2024-12-31T00:00:00Z"])
     last_used_at: Timestamp | None
 
 
 class NewToken(Token):
     """A personal API token with its text, which no other answer holds."""
 
-    token: str
+    token: str = Field(examples=["uh_Zk3p..."])
 
 
 class UserSession(BaseModel):
@@ -59,9 +61,9 @@ class UserSession(BaseModel):
     id: int
     created_at: Timestamp
     last_used_at: Timestamp
-    expires_at: Timestamp
-    user_agent: str
-    address: str
+    expires_at: Timestamp = Field(examples=["2024-01-31T00:00:00Z"])
+    user_agent: str = Field(examples=["curl/8.5.0"])
+    address: str = Field(examples=["203.0.113.10"])
     is_current: bool
 
 
@@ -133,7 +135,7 @@ class OwnPassword(Resource):
             raise ValidationError(others)
         kept = passwords.hash_password(wanted.new_password)
         self.parts.store.write(users.set_password, user.id, kept, req.context.session_id)
-        return {"message": "Password changed; other sessions were signed out"}
+        return {"message": _PASSWORD_CHANGED}
 
 
 class OwnTokens(Resource):
@@ -153,7 +155,7 @@ class OwnTokens(Resource):
         "Create an API token",
         access=Access.SELF,
         body=TokenInput,
-        answer=Answer(201, NewToken),
+        answer=Answer(201, NewToken, example={"last_used_at": None}),
         errors=(409,),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:

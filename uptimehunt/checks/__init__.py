@@ -32,3 +32,17 @@ def _discover() -> Mapping[str, CheckType[Any]]:
 
 
 REGISTRY = _discover()
+
+
+def load_libraries() -> None:
+    """Import all that check types import only when they need it.
+
+    For the executable: a later import would read files that a cleaner of temporary folders, or an
+    upgrade, may have removed by then.
+    """
+    for kind in REGISTRY.values():
+        for name in kind.libraries:
+            library = importlib.import_module(name.removesuffix(".*"))
+            if name.endswith(".*"):
+                for module in pkgutil.walk_packages(library.__path__, f"{library.__name__}."):
+                    importlib.import_module(module.name)

@@ -8,7 +8,7 @@ outcome, never an exception. What such modules share is in `peer.py` (configs of
 """
 
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -42,6 +42,16 @@ ErrorKind = Literal[
 """Why a check failed; the same words over all check types (API contract, section 4)."""
 
 
+class LocalTrouble(str):
+    """A sentence about trouble that is as likely this machine's own as the target's.
+
+    No name server answers, no route, no socket left: only what becomes of checks of other hosts
+    tells whose it is. A string, so that it goes wherever a check's sentence goes.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one check found, in memory.
@@ -66,6 +76,11 @@ class Outcome:
     status_code: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     is_unknown: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it failed of something that may be this machine's own trouble."""
+        return isinstance(self.message, LocalTrouble)
 
 
 class CheckError(Exception):
@@ -151,6 +166,11 @@ class CheckConfig(BaseModel):
         json_schema_extra=place(91, "advanced"),
     )
 
+    @property
+    def secret_destinations(self) -> list[str]:
+        """Whom secrets go to besides the target: a proxy, say."""
+        return []
+
 
 DETAILS = "findings_by_field"
 """The kind of a validation error that carries findings of its own, by field."""
@@ -166,11 +186,26 @@ def refuse(details: dict[str, list[str]]) -> PydanticCustomError:
 
 def secret_names(config: type[CheckConfig]) -> frozenset[str]:
     """The fields of a config whose values are never shown."""
+    return frozenset(name for name in config.model_fields if _hints(config, name).get("writeOnly"))
+
+
+def secrets_in_use(config: type[CheckConfig], values: Mapping[str, Any]) -> frozenset[str]:
+    """The secret fields that mean something beside these values: those whose `x-when` holds."""
+
+    def holds(name: str, wanted: Any) -> bool:
+        value = values.get(name, config.model_fields[name].default)
+        return value in wanted if isinstance(wanted, list) else value == wanted
+
     return frozenset(
         name
-        for name, info in config.model_fields.items()
-        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("writeOnly")
+        for name in secret_names(config)
+        if all(holds(*condition) for condition in _hints(config, name).get("x-when", {}).items())
     )
+
+
+def _hints(config: type[CheckConfig], name: str) -> dict[str, Any]:
+    extra = config.model_fields[name].json_schema_extra
+    return extra if isinstance(extra, dict) else {}
 
 
 C = TypeVar("C", bound=CheckConfig)
@@ -193,8 +228,40 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a passive type makes of what it was told.
+
+    Attributes:
+        outcome: None when there is nothing new to say. Its `details` come back as `told.mark`
+            with the next look, so that nothing is said twice.
+        at: when that came about, milliseconds; None for now.
+        again_at: when another look is worth while, milliseconds; None for the usual rhythm.
+    """
+
+    outcome: Outcome | None
+    at: int | None = None
+    again_at: int | None = None
+
+
+def not_checked(config: CheckConfig, deadline: Deadline) -> Outcome:
+    """Stand where a passive type has no check; to call it is a mistake of ours."""
+    raise TypeError("a passive type is judged by what is known, not checked")
+
+
+@dataclass(frozen=True, slots=True)
 class CheckType(Generic[C]):
-    """One service type: what `/service-types` says of it, and the code that checks it."""
+    """One service type: what `/service-types` says of it, and the code that checks it.
+
+    A passive type has a `judge` in place of a check: a pure function of the config and of what
+    the database knows (`told`: a dataclass of the type's own, filled in the domain).
+
+    Attributes:
+        check: makes one check; `not_checked` for a passive type.
+        judge: for a passive type; None for all others.
+        members: the ids of the services whose status it is made of.
+        libraries: what its modules import only when a check needs it; `.*` at the end means all
+            modules of that package.
+    """
 
     type: str
     name: str
@@ -205,3 +272,6 @@ class CheckType(Generic[C]):
     check: Callable[[C, Deadline], Outcome]
     target: Callable[[C], Target]
     timing_phases: tuple[str, ...] = ()
+    judge: Callable[[C, Any], Judgement] | None = None
+    members: Callable[[C], Sequence[int]] | None = None
+    libraries: tuple[str, ...] = ()

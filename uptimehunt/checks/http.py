@@ -1,21 +1,20 @@
 """The `http` service type: one HTTP(S) request, redirects followed, judged by status and content.
 
-Here is the course of a check; its config is in `http_config.py`, the exchange in `curl.py`.
+Here is the course of a check; its config is in `http_config.py`, the redirects in `http_run.py`,
+the exchange in `curl.py`.
 """
 
 from typing import Any
 
-from uptimehunt.checks import curl, net
-from uptimehunt.checks.base import CheckType, Deadline, Outcome, Target, whole_ms
-from uptimehunt.checks.http_config import SENSITIVE_NAME, HttpConfig
-from uptimehunt.checks.url import parse_url
+from uptimehunt.checks import curl, net, oauth2
+from uptimehunt.checks.assertions import Failure
+from uptimehunt.checks.base import CheckError, CheckType, Deadline, Outcome, Target, whole_ms
+from uptimehunt.checks.evidence import evidence
+from uptimehunt.checks.http_config import HttpConfig
+from uptimehunt.checks.http_run import Run, follow
 
-_MASK = "********"
-_EXCERPT_BYTES = 2048
-_LONGEST_SECRET = 8192
-_MOST_HEADERS_SHOWN = 64
-_LONGEST_HEADER_SHOWN = 1024
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_UNAUTHORIZED = 401
+_PROXY_LOGIN_REQUIRED = 407
 
 
 def check(config: HttpConfig, deadline: Deadline) -> Outcome:
@@ -25,99 +24,86 @@ def check(config: HttpConfig, deadline: Deadline) -> Outcome:
         details as in the API contract, section 4: `remote_ip`, `http_status_code`,
         `http_version`, `timing` (seconds, cumulative over all redirects), `size_download`,
         `speed_download`, `redirects` (how many), and where they apply `certificate`, `truncated`,
-        `warning` (`certificate_expiring`); after a failure also `response_headers` and `body`.
+        `token_time` (seconds that it took to fetch a token, which `timing` leaves out), `proxy`,
+        `failed_assertions`, `warning` (`certificate_expiring`, `assertion_failed`); after a
+        failure also `response_headers` and `body`.
     """
-    answer, redirects = _follow(config, deadline)
-    fault = answer.fault
-    details = answer.facts
-    details["timing"] = answer.timing
+    run, grant = Run(deadline, config.timeout), config.grant
+    token: oauth2.Token | None = None
+    if grant is None:
+        answer, redirects = follow(config, run)
+    else:
+        answer, redirects, token = _follow_with_token(config, grant, run)
+    details = facts_of(config, answer)
     details["redirects"] = redirects
-    if answer.truncated:
-        details["truncated"] = True
+    if token is not None and token.fetched_s is not None:
+        details["token_time"] = token.fetched_s
+    fault = answer.fault
     response_time_ms = None
     if fault is None:
         response_time_ms = whole_ms(answer.timing["total"])
-        certificate, warn_days = details.get("certificate"), config.certificate_warn_days
-        if certificate and warn_days and certificate["days_left"] < warn_days:
-            details["warning"] = "certificate_expiring"
-        fault = _judge(config, answer)
+        fault, failed = judge(config, answer)
+        if failed:
+            warn(details, failed)
     if fault is None:
         return Outcome(True, response_time_ms, status_code=answer.status, details=details)
     kind, message = fault
-    details.update(_evidence(config, answer))
+    secrets = config.secret_values
+    details |= evidence(answer, secrets if token is None else [*secrets, token.value])
     return Outcome(False, response_time_ms, kind, message, answer.status or None, details)
 
 
-def _follow(config: HttpConfig, deadline: Deadline) -> tuple[curl.Answer, int]:
-    """The last answer, and how many redirects led to it."""
-    request = config.first_request
-    method, with_body, redirects = config.method, True, 0
-    spent: dict[str, float] = {}
-    while True:
-        answer = curl.exchange(request, deadline, config.timeout)
-        if spent:
-            answer.timing = {
-                phase: round(spent[phase] + seconds, 6) for phase, seconds in answer.timing.items()
-            }
-        if (
-            answer.fault is not None
-            or answer.status not in _REDIRECTS
-            or not answer.location
-            or not config.follow_redirects
-        ):
-            return answer, redirects
-        if redirects == config.max_redirects:
-            answer.fault = "too_many_redirects", f"Redirected more than {redirects} times"
-            return answer, redirects
-        try:
-            url = parse_url(answer.location)
-        except ValueError:
-            answer.fault = "protocol_error", "Redirected to something that is no http or https URL"
-            return answer, redirects
-        # As browsers do: 303 always turns into GET, 301 and 302 turn a POST into one.
-        if (answer.status == 303 and method != "HEAD") or (
-            answer.status in (301, 302) and method == "POST"
-        ):
-            method, with_body = "GET", False
-        spent = answer.timing
-        redirects += 1
-        request = config.request_to(url, method, with_body=with_body)
+def _follow_with_token(
+    config: HttpConfig, grant: oauth2.Grant, run: Run
+) -> tuple[curl.Answer, int, oauth2.Token | None]:
+    """The last answer, the redirects that led to it, and the token that was used.
+
+    A kept token that is refused is replaced once.
+    """
+    token = None
+    try:
+        token = oauth2.token(grant, run.deadline, run.timeout_s)
+        answer, redirects = follow(config, run, token.value)
+        if answer.status == _UNAUTHORIZED and token.fetched_s is None:
+            oauth2.forget(grant, token.value)
+            token = oauth2.token(grant, run.deadline, run.timeout_s)
+            answer, redirects = follow(config, run, token.value)
+    except CheckError as error:
+        return curl.failed((error.kind, error.message)), 0, token
+    return answer, redirects, token
 
 
-def _judge(config: HttpConfig, answer: curl.Answer) -> net.Fault | None:
-    """What the answer lacks of what the config expects; None when nothing."""
-    if answer.status not in config.accepted_statuses:
-        return "status_mismatch", f"Answered {answer.status}, expected {config.expected_text}"
-    part = f"first {config.max_body_bytes} bytes of the answer" if answer.truncated else "answer"
-    if config.keyword is not None and config.keyword.encode() not in answer.body:
-        return "assertion_failed", f"Keyword not found in the {part}"
-    if config.keyword_absent is not None and config.keyword_absent.encode() in answer.body:
-        return "assertion_failed", f"Unwanted keyword found in the {part}"
-    return None
+def facts_of(config: HttpConfig, answer: curl.Answer) -> dict[str, Any]:
+    """What is told of an answer, whatever is thought of it."""
+    facts = answer.facts
+    facts["timing"] = answer.timing
+    if answer.truncated:
+        facts["truncated"] = True
+    if config.parsed_proxy is not None:
+        facts["proxy"] = config.parsed_proxy.peer
+    certificate, warn_days = facts.get("certificate"), config.certificate_warn_days
+    if answer.fault is None and certificate and warn_days and certificate["days_left"] < warn_days:
+        facts["warning"] = "certificate_expiring"
+    return facts
 
 
-def _evidence(config: HttpConfig, answer: curl.Answer) -> dict[str, Any]:
-    """Headers and the start of the body, for people, with our secrets and the target's masked."""
-    if not answer.status:
-        return {}
-    secrets = config.secret_values
+def judge(config: HttpConfig, answer: curl.Answer) -> tuple[net.Fault | None, list[Failure]]:
+    """Why a complete answer is no success, and which assertions failed."""
+    fault, failed = config.judge(answer)
+    if fault is not None and fault[0] == "status_mismatch":
+        if answer.status == _UNAUTHORIZED and config.auth_type not in ("none", "mtls"):
+            return ("authentication_failed", "The login was refused (answered 401)"), failed
+        if answer.status == _PROXY_LOGIN_REQUIRED and config.parsed_proxy is not None:
+            message = f"The proxy {config.parsed_proxy.peer} refused the login (answered 407)"
+            return ("authentication_failed", message), failed
+    return fault, failed
 
-    def mask(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, _MASK)
-        return text
 
-    headers: list[dict[str, str]] = []
-    for line in answer.header_lines:
-        if line.startswith(b"HTTP/"):  # an interim answer came first (100, 103)
-            headers.clear()
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon and len(headers) < _MOST_HEADERS_SHOWN:
-            shown = _MASK if SENSITIVE_NAME.search(name) else mask(value.strip())
-            headers.append({"name": name[:256], "value": shown[:_LONGEST_HEADER_SHOWN]})
-    # Masked before it is cut, so that no half of a secret is left at the end.
-    start = answer.body[: _EXCERPT_BYTES + _LONGEST_SECRET].decode("utf-8", "replace")
-    return {"response_headers": headers, "body": mask(start)[:_EXCERPT_BYTES]}
+def warn(details: dict[str, Any], failed: list[Failure]) -> None:
+    """Tell of failed assertions; those that leave the service up are a warning."""
+    details["failed_assertions"] = [failure.fact() for failure in failed]
+    if not any(failure.is_down for failure in failed):
+        details["warning"] = "assertion_failed"
 
 
 def _target(config: HttpConfig) -> Target:
@@ -135,4 +121,5 @@ CHECK = CheckType(
     check=check,
     target=_target,
     timing_phases=curl.PHASES,
+    libraries=("jsonpath_rfc9535",),
 )

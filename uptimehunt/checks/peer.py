@@ -26,7 +26,18 @@ def _valid_ca(text: str) -> str:
     return text
 
 
+def _valid_server_name(text: str) -> str:
+    try:
+        name = net.ascii_host(text)
+    except ValueError:
+        name = "%"
+    if "%" in name:  # the zone of an IPv6 address is nothing that a certificate could name
+        raise PydanticCustomError("host", "Server name must be a host name or an IP address")
+    return name
+
+
 Host = Annotated[str, AfterValidator(_valid_host)]
+ServerName = Annotated[str, AfterValidator(_valid_server_name)]
 CaPem = Annotated[str, AfterValidator(_valid_ca)]
 Security = Literal["none", "starttls", "tls"]
 
@@ -60,8 +71,8 @@ class PeerConfig(HostConfig):
         return net.peer(self.host, self.port)
 
 
-class TlsConfig(PeerConfig):
-    """How a certificate is judged, for those who speak TLS."""
+class TrustConfig(PeerConfig):
+    """Which certificates are trusted."""
 
     verify_tls: bool = Field(
         default=True,
@@ -69,7 +80,7 @@ class TlsConfig(PeerConfig):
         description="Fail when the certificate is expired, of another host or not trusted.",
         json_schema_extra=place(21, "tls"),
     )
-    server_name: Host | None = Field(
+    server_name: ServerName | None = Field(
         default=None,
         min_length=1,
         max_length=255,
@@ -84,6 +95,16 @@ class TlsConfig(PeerConfig):
         description="PEM; trusted for this service instead of the system's.",
         json_schema_extra=place(23, "tls", **{"x-multiline": True}),
     )
+
+    @property
+    def warn_within_days(self) -> int:
+        """With so many days left to a certificate a warning is due; 0 for never."""
+        return 0
+
+
+class TlsConfig(TrustConfig):
+    """How a certificate is judged, for those who speak TLS."""
+
     certificate_warn_days: int = Field(
         default=14,
         ge=0,
@@ -92,6 +113,11 @@ class TlsConfig(PeerConfig):
         description="Warn when the certificate expires within this many days; 0 for never.",
         json_schema_extra=place(24, "tls"),
     )
+
+    @property
+    def warn_within_days(self) -> int:
+        """With so many days left to a certificate a warning is due; 0 for never."""
+        return self.certificate_warn_days
 
 
 class SecurableConfig(TlsConfig):

@@ -23,7 +23,9 @@ class Credentials(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     email: str = Field(title="Email", max_length=320, examples=["user@example.com"])
-    password: str = Field(title="Password", min_length=1, max_length=256)
+    password: str = Field(
+        title="Password", min_length=1, max_length=256, examples=["your_password"]
+    )
     session: SessionKind = Field(
         default="body",
         title="Session",
@@ -38,9 +40,14 @@ class Registration(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     email: text.Email = Field(title="Email", max_length=320, examples=["user@example.com"])
-    password: passwords.Password = Field(title="Password", min_length=8, max_length=256)
-    first_name: text.Name = Field(default="", title="First name", max_length=128)
-    last_name: text.Name = Field(default="", title="Last name", max_length=128)
+    password: passwords.Password = Field(
+        title="Password",
+        min_length=8,
+        max_length=256,
+        examples=["your_password"],
+    )
+    first_name: text.Name = Field(default="", title="First name", max_length=128, examples=["John"])
+    last_name: text.Name = Field(default="", title="Last name", max_length=128, examples=["Doe"])
     session: SessionKind = Field(default="body", title="Session")
 
 

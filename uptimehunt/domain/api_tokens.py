@@ -35,9 +35,16 @@ class TokenInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: text.Name = Field(title="Name", min_length=1, max_length=64, examples=["Backup script"])
-    scope: Scope = Field(default="read", title="Scope", description="`write` includes `read`.")
+    scope: Scope = Field(
+        default="read", title="Scope", description="`write` includes `read`.", examples=["read"]
+    )
     expires_in_days: int | None = Field(
-        default=None, ge=1, le=3650, title="Expires in days", description="Never when left out."
+        default=None,
+        ge=1,
+        le=3650,
+        title="Expires in days",
+        description="Never when left out.",
+        examples=[365],
     )
 
 

@@ -1,7 +1,10 @@
-"""What the prober is told: the services to check, ready to be checked. Everything here reads."""
+"""What the prober is told: the services to check, ready to be checked. Everything here reads.
+
+A service of a passive type is not checked but judged by what the database knows of it: `told`.
+"""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +12,7 @@ import pydantic
 
 from uptimehunt import checks
 from uptimehunt.checks import CheckConfig, CheckType, Target
+from uptimehunt.domain import groups, heartbeats
 from uptimehunt.logs import about
 from uptimehunt.store.models import LOCAL_PROBE, Service
 
@@ -22,6 +26,7 @@ class Assignment:
     Attributes:
         revision: of the service; goes into the finding, so that a stale one is known.
         interval_s: seconds between checks.
+        members: ids of the services whose status this one is made of.
     """
 
     service_id: int
@@ -30,6 +35,7 @@ class Assignment:
     kind: CheckType[Any]
     config: CheckConfig
     target: Target
+    members: Sequence[int] = ()
 
 
 def all_enabled() -> list[Assignment]:
@@ -54,10 +60,40 @@ def elsewhere(probe_id: int) -> list[dict[str, Any]]:
             "interval_seconds": service.interval_seconds,
             "retries": service.retries,
             "retry_interval_seconds": service.retry_interval_seconds,
+            "recoveries": service.recoveries,
         }
         for service in Service.select().where(Service.enabled).order_by(Service.id)
         if probe_id in service.probe_ids
     ]
+
+
+Mark = Mapping[str, Any]
+"""The details of the outcome that a judge gave last."""
+
+
+def told(assignment: Assignment, mark: Mark | None, awake_since: int) -> Any:
+    """What the judge of a passive type is told now; None when the service is gone.
+
+    Args:
+        assignment: the service.
+        mark: what this process saw of it last; None when it has seen nothing yet.
+        awake_since: from when on this process was there without a break, milliseconds.
+    """
+    return _TOLD[assignment.kind.type](assignment, mark, awake_since)
+
+
+def _told_heartbeat(assignment: Assignment, mark: Mark | None, awake_since: int) -> Any:
+    return heartbeats.told(assignment.service_id, mark, awake_since)
+
+
+def _told_group(assignment: Assignment, mark: Mark | None, awake_since: int) -> Any:
+    return groups.told(assignment.service_id, assignment.members)
+
+
+_TOLD: dict[str, Callable[[Assignment, Mark | None, int], Any]] = {
+    heartbeats.TYPE: _told_heartbeat,
+    groups.TYPE: _told_group,
+}
 
 
 def _prepare(services: Iterable[Service]) -> list[Assignment]:
@@ -82,6 +118,7 @@ def _prepare(services: Iterable[Service]) -> list[Assignment]:
                 kind,
                 config,
                 kind.target(config),
+                () if kind.members is None else tuple(kind.members(config)),
             )
         )
     return prepared

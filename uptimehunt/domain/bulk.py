@@ -21,7 +21,9 @@ class BulkInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     action: Action = Field(title="Action")
-    service_ids: list[int] = Field(title="Services", min_length=1, max_length=MOST)
+    service_ids: list[int] = Field(
+        title="Services", min_length=1, max_length=MOST, examples=[[1, 2]]
+    )
     project_id: ProjectId = Field(
         default=None, title="Project", description="For `move`; null moves out of any project."
     )

@@ -6,6 +6,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import peewee
+
 from uptimehunt import clock
 from uptimehunt.domain.uptime import Period
 from uptimehunt.store.models import Incident
@@ -25,8 +27,11 @@ def open_one(service_id: int, started_at: int, cause: str | None, message: str) 
 
 
 def resolve(service_id: int, at: int) -> None:
-    """Resolve whatever incident of the service is open."""
-    Incident.update(resolved_at=at).where(
+    """Resolve whatever incident of the service is open; never before it began.
+
+    Its beginning may lie ahead where the clock was set back since.
+    """
+    Incident.update(resolved_at=peewee.fn.MAX(Incident.started_at, at)).where(
         Incident.service == service_id, Incident.resolved_at.is_null()
     ).execute()
 

@@ -40,14 +40,16 @@ class ProbeInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: text.Name = Field(title="Name", min_length=1, max_length=64, examples=["Frankfurt"])
-    city: text.Name = Field(default="", title="City", max_length=64)
+    city: text.Name = Field(default="", title="City", max_length=64, examples=["Frankfurt am Main"])
     country_code: Literal["", *COUNTRIES] = Field(  # type: ignore[valid-type]
-        default="", title="Country", description="ISO 3166-1, two letters."
+        default="", title="Country", description="ISO 3166-1, two letters.", examples=["DE"]
     )
-    region: text.Name = Field(default="", title="Region", max_length=64)
-    isp: text.Name = Field(default="", title="ISP", max_length=64)
-    latitude: float | None = Field(default=None, ge=-90, le=90, title="Latitude")
-    longitude: float | None = Field(default=None, ge=-180, le=180, title="Longitude")
+    region: text.Name = Field(default="", title="Region", max_length=64, examples=["Hesse"])
+    isp: text.Name = Field(default="", title="ISP", max_length=64, examples=["Example Net"])
+    latitude: float | None = Field(default=None, ge=-90, le=90, title="Latitude", examples=[50.11])
+    longitude: float | None = Field(
+        default=None, ge=-180, le=180, title="Longitude", examples=[8.68]
+    )
 
 
 class Heartbeat(BaseModel):
@@ -55,10 +57,13 @@ class Heartbeat(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    version: text.Name = Field(title="Version", max_length=32, examples=["0.1.0"])
-    hostname: text.Name = Field(title="Host name", max_length=255)
+    version: text.Name = Field(title="Version", max_length=32, examples=[__version__])
+    hostname: text.Name = Field(title="Host name", max_length=255, examples=["fra-1"])
     capabilities: list[str] = Field(
-        title="Capabilities", max_length=200, description="Service types that it can check."
+        title="Capabilities",
+        max_length=200,
+        description="Service types that it can check.",
+        examples=[["http", "tcp"]],
     )
 
 

@@ -27,9 +27,11 @@ class ProjectInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: text.Name = Field(title="Name", min_length=1, max_length=128)
-    description: text.Lines = Field(default="", title="Description", max_length=500)
-    color: Color = Field(default="#3B82F6", title="Color")
+    name: text.Name = Field(title="Name", min_length=1, max_length=128, examples=["Production"])
+    description: text.Lines = Field(
+        default="", title="Description", max_length=500, examples=["What customers see"]
+    )
+    color: Color = Field(default="#3B82F6", title="Color", examples=["#10B981"])
     icon: text.Name = Field(default="", title="Icon", max_length=64)
 
 

@@ -61,12 +61,18 @@ class RemoteResult(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: Annotated[str, AfterValidator(_uuid)] = Field(title="Id", max_length=64)
+    id: Annotated[str, AfterValidator(_uuid)] = Field(
+        title="Id", max_length=64, examples=["550e8400-e29b-41d4-a716-446655440000"]
+    )
     service_id: int = Field(title="Service", ge=1, le=2**63 - 1)
-    timestamp: Annotated[str, AfterValidator(_instant)] = Field(title="Timestamp", max_length=40)
+    timestamp: Annotated[str, AfterValidator(_instant)] = Field(
+        title="Timestamp", max_length=40, examples=["2024-01-01T00:00:00.000Z"]
+    )
     status: Literal["success", "failure"] = Field(title="Status")
-    response_time: int | None = Field(default=None, title="Response time", ge=0, le=600_000)
-    status_code: int | None = Field(default=None, title="Status code", ge=0, le=999)
+    response_time: int | None = Field(
+        default=None, title="Response time", ge=0, le=600_000, examples=[250]
+    )
+    status_code: int | None = Field(default=None, title="Status code", ge=0, le=999, examples=[200])
     error: RemoteError | None = Field(default=None, title="Error")
     details: Annotated[dict[str, Any], AfterValidator(_small)] = Field(
         default_factory=dict, title="Details"

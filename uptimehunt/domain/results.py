@@ -2,18 +2,19 @@
 
 `record`, `accept` and `expire` run inside `Store.write`. What is stale is dropped (the service was
 deleted, paused or edited while the check ran); the result of all else is kept and judged, and with
-a transition the incident is opened or resolved. `expire` is the retention of single results.
+a transition the incident is opened or resolved. Of an unknown outcome nothing is kept but why: it
+is no result. `expire` is the retention of single results.
 """
 
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import peewee
 
-from uptimehunt import clock
+from uptimehunt import checks, clock
 from uptimehunt.checks import Outcome
 from uptimehunt.domain import incidents, status
 from uptimehunt.logs import about
@@ -74,9 +75,14 @@ def record(findings: Sequence[Finding]) -> list[Verdict]:
     kept: list[Finding] = []
     verdicts: list[Verdict] = []
     judged: set[int] = set()
+    excused: set[int] = set()
     for finding in findings:
         service = known.get(finding.service_id)
         if service is None or not service.takes(finding):
+            continue
+        if finding.outcome.is_unknown:
+            service.excuse(finding)
+            excused.add(finding.service_id)
             continue
         kept.append(finding)
         if service.is_late(finding):
@@ -98,7 +104,8 @@ def record(findings: Sequence[Finding]) -> list[Verdict]:
     _keep_results(kept)
     _keep_slots(kept)
     _keep_states([known[service_id] for service_id in judged])
-    _keep_views([known[service_id] for service_id in judged])
+    _keep_views([known[service_id] for service_id in judged | excused])
+    _keep_excuses([known[service_id] for service_id in excused - judged])
     return verdicts
 
 
@@ -145,7 +152,15 @@ class _Known:
         last = self.last if len(self.probe_ids) == 1 else {} if view is None else view.last
         return finding.checked_at < (last.get("checked_at") or 0)
 
-    def judge(self, finding: Finding) -> tuple[status.State, status.Transition | None]:
+    def excuse(self, finding: Finding) -> None:
+        """Show why nothing is known now; what was last known of the service stays."""
+        why = {"error": finding.outcome.error, "message": finding.outcome.message}
+        self.last |= why
+        view = self.views.get(finding.probe_id)
+        if view is not None:
+            view.last |= why
+
+    def judge(self, finding: Finding) -> status.Step:
         """The state as the finding's probe sees it now, and what changed for the service."""
         outcome = finding.outcome
         judged = status.Judged(outcome.ok, outcome.response_time_ms, "warning" in outcome.details)
@@ -156,41 +171,32 @@ class _Known:
             "message": outcome.message,
             "details": dict(outcome.details),
         }
+        at = finding.checked_at
         if len(self.probe_ids) == 1:
-            self.state, transition = status.step(
-                self.state, judged, finding.checked_at, self.policy
-            )
+            self.state, transition = status.step(self.state, judged, at, self.policy)
             return self.state, transition
         view = self.views.get(finding.probe_id)
-        before = status.State(status.PENDING, finding.checked_at) if view is None else view.state
-        seen, _ = status.step(before, judged, finding.checked_at, self.policy)
-        self.views[finding.probe_id] = _View(seen, self.last)
-        return seen, self._agree(finding.checked_at)
+        before = status.State(status.PENDING, at) if view is None else view.state
+        # One probe that flaps is no news: it is the agreement of all that is damped.
+        seen, _ = status.step(before, judged, at, replace(self.policy, interval_s=None))
+        self.views[finding.probe_id] = _View(seen, dict(self.last))
+        self.state, transition = status.agree(
+            self.state, self._fresh(at), self.confirm_from, at, self.policy
+        )
+        return seen, transition
 
-    def _agree(self, at: int) -> status.Transition | None:
-        """Let the probes vote that have a fresh view; an outage began with the first failure."""
-        stale_before = at - FRESH_INTERVALS * self.interval_s * 1000
-        votes = [
+    def _fresh(self, at: int) -> list[status.State]:
+        """The views that have a say."""
+        stale_before = at - status.FRESH_INTERVALS * self.interval_s * 1000
+        return [
             view.state
             for probe_id, view in self.views.items()
             if probe_id in self.probe_ids and view.last["checked_at"] >= stale_before
         ]
-        after = status.combine(self.state.status, [v.status for v in votes], self.confirm_from)
-        if after == self.state.status:
-            return None
-        began = at
-        if after == status.DOWN:
-            began = min(v.failing_since or at for v in votes if v.status == status.DOWN)
-        transition = status.Transition(self.state.status, after, began)
-        self.state = status.State(after, began)
-        return transition
 
 
 KNOWN_AGAIN_DAYS = 14
 """How long the ids of remote results are kept; older results are not taken any more."""
-
-FRESH_INTERVALS = 3
-"""A probe that was not heard of a service for so many intervals has no say in its status."""
 
 
 def _known(service_ids: Iterable[int]) -> dict[int, _Known]:
@@ -200,17 +206,16 @@ def _known(service_ids: Iterable[int]) -> dict[int, _Known]:
             Service.id,
             Service.revision,
             Service.name,
-            Service.interval_seconds,
             Service.probe_ids,
             Service.confirm_from,
             Service.retries,
             Service.retry_interval_seconds,
             Service.degraded_after_ms,
-            ServiceState.status,
-            ServiceState.changed_at,
-            ServiceState.failures,
-            ServiceState.failing_since,
+            Service.recoveries,
+            Service.interval_seconds,
+            *(getattr(ServiceState, name) for name in (*_STATE, *_FLAPS)),
             ServiceState.checked_at,
+            Service.type,
         )
         .join(ServiceState)
         .where(Service.id.in_(list(service_ids)), Service.enabled)
@@ -220,24 +225,37 @@ def _known(service_ids: Iterable[int]) -> dict[int, _Known]:
             service_id=row[0],
             revision=row[1],
             name=row[2],
-            interval_s=row[3],
-            probe_ids=json.loads(row[4]) or [LOCAL_PROBE],
-            confirm_from=row[5],
-            policy=status.Policy(*row[6:9]),
-            state=status.State(*row[9:13]),
-            last={"checked_at": row[13]},
+            interval_s=row[9],
+            probe_ids=json.loads(row[3]) or [LOCAL_PROBE],
+            confirm_from=row[4],
+            policy=replace(
+                status.Policy(*row[5:9]), interval_s=None if _is_passive(row[20]) else row[9]
+            ),
+            state=replace(status.State(*row[10:16]), flaps=status.Flaps(*row[16:19])),
+            last={"checked_at": row[19]},
         )
         for row in rows
     }
     shared = [service.service_id for service in known.values() if len(service.probe_ids) > 1]
     if shared:
         for row in ProbeState.select().where(ProbeState.service.in_(shared)):
-            state = [getattr(row, column.name) for column in fields(status.State)]
+            state = [getattr(row, name) for name in _STATE]
             last = {name: getattr(row, name) for name in _LAST}
             known[row.service_id].views[row.probe_id] = _View(status.State(*state), last)
     return known
 
 
+def _is_passive(service_type: str) -> bool:
+    """Whether outages of this type are told at once: a job's own word needs no confirmation."""
+    kind = checks.REGISTRY.get(service_type)
+    return kind is not None and kind.judge is not None
+
+
+_STATE = (
+    *("status", "changed_at", "failures", "failing_since"),
+    *("successes", "succeeding_since"),
+)
+_FLAPS = ("outages", "outage_at", "flapping_since")
 _LAST = ("checked_at", "response_time_ms", "error", "message", "details")
 
 
@@ -315,10 +333,24 @@ def _keep_slots(findings: Sequence[Finding]) -> None:
 
 def _keep_states(judged: Iterable[_Known]) -> None:
     rows = [
-        {"service": service.service_id, **_state_columns(service.state), **service.last}
+        {
+            "service": service.service_id,
+            **_state_columns(service.state),
+            "outages": service.state.flaps.outages,
+            "outage_at": service.state.flaps.outage_at,
+            "flapping_since": service.state.flaps.since,
+            **service.last,
+        }
         for service in judged
     ]
     _put(ServiceState, [ServiceState.service], rows)
+
+
+def _keep_excuses(excused: Iterable[_Known]) -> None:
+    for service in excused:
+        ServiceState.update(error=service.last["error"], message=service.last["message"]).where(
+            ServiceState.service == service.service_id
+        ).execute()
 
 
 def _keep_views(judged: Iterable[_Known]) -> None:
@@ -337,12 +369,7 @@ def _keep_views(judged: Iterable[_Known]) -> None:
 
 
 def _state_columns(state: status.State) -> dict[str, Any]:
-    return {
-        "status": state.status,
-        "changed_at": state.changed_at,
-        "failures": state.failures,
-        "failing_since": state.failing_since,
-    }
+    return {name: getattr(state, name) for name in _STATE}
 
 
 def _put(table: Any, key: list[Any], rows: list[dict[str, Any]]) -> None:

@@ -92,7 +92,8 @@ def current_status(user: User, service_id: int, next_check_at: int | None) -> di
     service = services.find(user, service_id)
     state = ServiceState.get_by_id(service.id)
     now = clock.now_ms()
-    certificate = (state.details or {}).get("certificate")  # A remote prober may send anything.
+    details = state.details or {}  # A remote prober may send anything.
+    certificate, warning = details.get("certificate"), details.get("warning")
     checked_at = None if state.checked_at is None else clock.iso_millis(state.checked_at)
     day = metrics.uptimes([service.id], ["24h"], now)[service.id]["24h"]
     return {
@@ -100,7 +101,9 @@ def current_status(user: User, service_id: int, next_check_at: int | None) -> di
         "name": service.name,
         "status": state.status,
         "status_changed_at": clock.iso_seconds(state.changed_at),
+        "flapping_since": clock.iso_or_none(state.flapping_since),
         "message": state.message,
+        "warning": warning if isinstance(warning, str) else None,
         "response_time": state.response_time_ms,
         "last_check_at": checked_at,
         "next_check_at": None if next_check_at is None else clock.iso_seconds(next_check_at),

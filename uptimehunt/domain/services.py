@@ -19,12 +19,21 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from uptimehunt import checks, clock
-from uptimehunt.checks import CheckConfig, Target
-from uptimehunt.checks.base import refuse, secret_names
-from uptimehunt.domain import incidents, projects, secret_values, status, text
+from uptimehunt.checks import CheckConfig, CheckType, Target
+from uptimehunt.checks.base import refuse, secret_names, secrets_in_use
+from uptimehunt.domain import (
+    groups,
+    heartbeats,
+    incidents,
+    projects,
+    secret_values,
+    status,
+    text,
+)
 from uptimehunt.domain.validation import parse
 from uptimehunt.errors import NotFoundError, ValidationError
 from uptimehunt.store.models import (
+    LOCAL_PROBE,
     Probe,
     ProbeState,
     Project,
@@ -37,6 +46,14 @@ from uptimehunt.store.models import (
 DEFAULT_INTERVAL_S = 180
 MOST_TAGS = 20
 NO_SUCH_PROJECT = "No such project"
+
+EXAMPLE_CONFIG = {
+    "url": "https://example.com",
+    "method": "GET",
+    "expected_status_code": 200,
+    "timeout": 30,
+}
+"""For the documentation. Source: API overview, "Create a Service"."""
 
 
 def _can_be_an_id(value: int | None) -> int | None:
@@ -97,16 +114,17 @@ class ServiceInput(BaseModel):
     config: Config = Field(
         title="Config",
         description="By the schema of the type: `GET /service-types/{type}/schema`.",
-        examples=[{"url": "https://example.com", "method": "GET", "expected_status_code": 200}],
+        examples=[EXAMPLE_CONFIG],
     )
     description: text.Lines = Field(default="", title="Description", max_length=500)
-    project_id: ProjectId = Field(default=None, title="Project")
+    project_id: ProjectId = Field(default=None, title="Project", examples=[1])
     interval: int | None = Field(
         default=None,
         ge=1,
         le=60,
         title="Interval",
         description="Whole minutes between checks; 3 when neither this nor the seconds are given.",
+        examples=[5],
     )
     interval_seconds: int | None = Field(
         default=None,
@@ -122,6 +140,13 @@ class ServiceInput(BaseModel):
     )
     retry_interval_seconds: int = Field(
         default=20, ge=1, le=3600, title="Retry interval", description="Seconds between retries."
+    )
+    recoveries: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        title="Recoveries",
+        description="Successes in a row before an outage is over.",
     )
     probe_ids: list[int] = Field(
         default_factory=list,
@@ -172,13 +197,15 @@ def create(user: User, wanted: ServiceInput) -> dict[str, Any]:
     """Add a service."""
     now = clock.now_ms()
     service = Service.create(
-        user=user, **_columns(user, wanted, kept={}), created_at=now, updated_at=now
+        user=user, **_columns(user, wanted, None), created_at=now, updated_at=now
     )
     ServiceState.create(
         service=service,
         status=status.PENDING if wanted.enabled else status.PAUSED,
         changed_at=now,
     )
+    if service.type == heartbeats.TYPE:
+        heartbeats.begin(service.id)
     return to_dict(service)
 
 
@@ -191,10 +218,12 @@ def replace(user: User, service_id: int, wanted: ServiceInput) -> dict[str, Any]
     service = find(user, service_id)
     if wanted.type != service.type:
         raise ValidationError({"type": [f"Cannot change, it is {service.type}"]})
-    was_enabled = service.enabled
-    for column, value in _columns(user, wanted, kept=service.config).items():
+    was_enabled, config_before = service.enabled, service.config
+    for column, value in _columns(user, wanted, service).items():
         setattr(service, column, value)
     _save(service, was_enabled)
+    if service.type == heartbeats.TYPE and service.config != config_before:
+        heartbeats.restart(service.id)
     return to_dict(service)
 
 
@@ -213,6 +242,8 @@ def _save(service: Service, was_enabled: bool) -> None:
     service.save()
     if service.enabled != was_enabled:
         _set_status(service, status.PENDING if service.enabled else status.PAUSED)
+        if service.enabled and service.type == heartbeats.TYPE:
+            heartbeats.restart(service.id)
 
 
 def change(user: User, service_id: int, sent: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +271,13 @@ def change(user: User, service_id: int, sent: dict[str, Any]) -> dict[str, Any]:
 def trial_config(
     user: User, type_name: str, config: dict[str, Any], service_id: int | None
 ) -> CheckConfig:
-    """A config to be tried: secrets that it leaves out are those of a service. Reads."""
+    """A config to be tried: secrets that it leaves out are those of a service. Reads.
+
+    Raises:
+        ValidationError: it is not usable, or of a type that makes no checks.
+    """
+    if _is_passive(type_name):
+        raise ValidationError({"type": ["There is nothing to try: this type makes no checks"]})
     service = None if service_id is None else find(user, service_id)
     same_type = service is not None and service.type == type_name
     return _usable(type_name, config, kept=service.config if service and same_type else {})
@@ -251,13 +288,17 @@ def delete(user: User, service_id: int) -> None:
     find(user, service_id).delete_instance()
 
 
-def _columns(user: User, wanted: ServiceInput, kept: dict[str, Any]) -> dict[str, Any]:
-    """The columns of what is wanted; `kept` is the config whose secrets may stay."""
+def _columns(user: User, wanted: ServiceInput, present: Service | None) -> dict[str, Any]:
+    """The columns of what is wanted; `present` is the service whose secrets may stay."""
+    kept: dict[str, Any] = {} if present is None else present.config
     unknown = _unknown_references(user, wanted)
     if unknown:
         raise ValidationError(unknown)
     kind = checks.REGISTRY[wanted.type]
     config = _usable(wanted.type, wanted.config, kept)
+    if kind.members is not None:
+        own_id = None if present is None else present.id
+        groups.refuse_unusable(user, kind.members(config), own_id, kept.get("service_ids", []))
     return {
         "project": wanted.project_id,
         "name": wanted.name,
@@ -267,8 +308,10 @@ def _columns(user: User, wanted: ServiceInput, kept: dict[str, Any]) -> dict[str
         "target": kind.target(config).label,
         "tags": wanted.tags,
         "interval_seconds": wanted.seconds,
-        "retries": wanted.retries,
+        # What is judged is known for sure; nothing would be gained by looking again.
+        "retries": wanted.retries if kind.judge is None else 0,
         "retry_interval_seconds": wanted.retry_interval_seconds,
+        "recoveries": wanted.recoveries,
         "degraded_after_ms": wanted.degraded_after_ms,
         "probe_ids": list(dict.fromkeys(wanted.probe_ids)),
         "confirm_from": wanted.confirm_from,
@@ -288,19 +331,28 @@ def _unknown_references(user: User, wanted: ServiceInput) -> dict[str, list[str]
     unknown = [str(probe_id) for probe_id in wanted.probe_ids if probe_id not in there]
     if unknown:
         details["probe_ids"] = [f"No such probe: {', '.join(dict.fromkeys(unknown))}"]
+    elif _is_passive(wanted.type) and set(wanted.probe_ids) - {LOCAL_PROBE}:
+        details["probe_ids"] = ["This type is judged by this server only"]
     return details
+
+
+def _is_passive(type_name: str) -> bool:
+    kind: CheckType[Any] | None = checks.REGISTRY.get(type_name)
+    return kind is not None and kind.judge is not None
 
 
 def _usable(type_name: str, config: dict[str, Any], kept: dict[str, Any]) -> CheckConfig:
     """The config with the secrets filled in that it leaves out."""
     kind = checks.REGISTRY[type_name]
-    secrets = secret_names(kind.config)
+    secrets = secrets_in_use(kind.config, config)
     usable: CheckConfig = parse(kind.config, secret_values.restore(config, kept, secrets))
     staying = secret_values.kept_names(config, kept, secrets) if kept else []
     if staying:
         # SECURITY: whoever may edit a service must not get its secrets sent to their own host.
-        before, after = kind.target(parse(kind.config, kept)), kind.target(usable)
-        if _destination(before) != _destination(after):
+        old = parse(kind.config, kept)
+        before, after = kind.target(old), kind.target(usable)
+        further = set(usable.secret_destinations) - set(old.secret_destinations)
+        if further or _destination(before) != _destination(after):
             again = ["Enter secret values again for another host"]
             raise ValidationError(dict.fromkeys(staying, again))
     return usable
@@ -336,7 +388,17 @@ def _set_status(service: Service, to: status.Status) -> None:
     incidents.resolve(service.id, now)
     ProbeState.delete().where(ProbeState.service == service).execute()
     ServiceState.update(
-        status=to, changed_at=now, failures=0, failing_since=None, error=None, message=""
+        status=to,
+        changed_at=now,
+        failures=0,
+        failing_since=None,
+        successes=0,
+        succeeding_since=None,
+        outages=0,
+        outage_at=None,
+        flapping_since=None,
+        error=None,
+        message="",
     ).where(ServiceState.service == service).execute()
 
 
@@ -355,7 +417,7 @@ def to_dict(service: Service) -> dict[str, Any]:
 
 
 def to_dicts(services: list[Service]) -> list[dict[str, Any]]:
-    """Services as the API shows them, in three queries whatever their number."""
+    """Services as the API shows them, in a few queries whatever their number."""
     states = {
         state.service_id: state
         for state in ServiceState.select().where(
@@ -363,12 +425,21 @@ def to_dicts(services: list[Service]) -> list[dict[str, Any]]:
         )
     }
     project_ids = {service.project_id for service in services} - {None}
-    groups = {
+    projects_by_id = {
         project.id: project for project in Project.select().where(Project.id.in_(project_ids))
     }
-    return [
-        _shape(service, states[service.id], groups.get(service.project_id)) for service in services
+    beating = [service.id for service in services if service.type == heartbeats.TYPE]
+    keys = heartbeats.keys(beating) if beating else {}
+    members = groups.shown_members(services)
+    shown = [
+        _shape(service, states[service.id], projects_by_id.get(service.project_id))
+        for service in services
     ]
+    for service in shown:
+        service["heartbeat_key"] = keys.get(service["id"])
+        if service["id"] in members:
+            service["config"] = service["config"] | {"service_ids": members[service["id"]]}
+    return shown
 
 
 def _shape(service: Service, state: ServiceState, project: Project | None) -> dict[str, Any]:
@@ -396,6 +467,7 @@ def _shape(service: Service, state: ServiceState, project: Project | None) -> di
         "config": secret_values.hide(service.config, _secrets(service)),
         "retries": service.retries,
         "retry_interval_seconds": service.retry_interval_seconds,
+        "recoveries": service.recoveries,
         "degraded_after_ms": service.degraded_after_ms,
         "probe_ids": service.probe_ids,
         "confirm_from": service.confirm_from,

@@ -37,9 +37,11 @@ class ProfileInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     email: text.Email = Field(title="Email", max_length=320)
-    first_name: text.Name = Field(default="", title="First name", max_length=128)
-    last_name: text.Name = Field(default="", title="Last name", max_length=128)
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(default="UTC", title="Time zone")
+    first_name: text.Name = Field(default="", title="First name", max_length=128, examples=["John"])
+    last_name: text.Name = Field(default="", title="Last name", max_length=128, examples=["Doe"])
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", title="Time zone", examples=["Europe/Berlin"]
+    )
     theme: Literal["auto", "light", "dark"] = Field(default="auto", title="Theme")
     locale: str = Field(default="en", title="Locale", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")
     current_password: str | None = Field(
@@ -55,8 +57,15 @@ class PasswordInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    current_password: str = Field(title="Current password", max_length=256)
-    new_password: passwords.Password = Field(title="New password", min_length=8, max_length=256)
+    current_password: str = Field(
+        title="Current password", max_length=256, examples=["your_password"]
+    )
+    new_password: passwords.Password = Field(
+        title="New password",
+        min_length=8,
+        max_length=256,
+        examples=["your_new_password"],
+    )
     confirm_password: str | None = Field(default=None, title="Confirm password", max_length=256)
 
 
@@ -66,10 +75,15 @@ class UserInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     email: text.Email = Field(title="Email", max_length=320)
-    password: passwords.Password = Field(title="Password", min_length=8, max_length=256)
-    first_name: text.Name = Field(default="", title="First name", max_length=128)
-    last_name: text.Name = Field(default="", title="Last name", max_length=128)
-    role: Role = Field(default="member", title="Role")
+    password: passwords.Password = Field(
+        title="Password",
+        min_length=8,
+        max_length=256,
+        examples=["their_password"],
+    )
+    first_name: text.Name = Field(default="", title="First name", max_length=128, examples=["John"])
+    last_name: text.Name = Field(default="", title="Last name", max_length=128, examples=["Doe"])
+    role: Role = Field(default="member", title="Role", examples=["member"])
 
 
 class UserChange(BaseModel):
@@ -77,7 +91,7 @@ class UserChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    role: Role | None = Field(default=None, title="Role")
+    role: Role | None = Field(default=None, title="Role", examples=["member"])
     enabled: bool | None = Field(default=None, title="Enabled")
 
 

@@ -3,12 +3,15 @@
 One check of a service is in flight at a time; one that is still running when the next is due is
 followed by it at once. A change of a service replaces its assignment: a check in flight for the
 old one is disowned, and the new one is checked at once.
+
+A service of a passive type is judged right in the pulse: a look into the database takes no longer
+than starting a thread, and each thread that reads would keep a connection of its own.
 """
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +19,8 @@ from uptimehunt import clock
 from uptimehunt.checks import CheckConfig, CheckType, Outcome
 from uptimehunt.domain.assignments import Assignment
 from uptimehunt.domain.results import Finding, Verdict
-from uptimehunt.engine.runner import Run, Runner
+from uptimehunt.engine.quarantine import Quarantine
+from uptimehunt.engine.runner import Run, Runner, judge
 from uptimehunt.engine.timetable import Timetable
 from uptimehunt.errors import BusyError, StorageError
 from uptimehunt.logs import about
@@ -26,7 +30,13 @@ log = logging.getLogger(__name__)
 GAP_S = 2.0
 """A pulse that comes this late means that the machine slept or starved."""
 
+BLIND_S = 2.0
+"""How soon a passive service is looked at again when the database could not be read."""
+
 REMEMBERED = 5000
+
+JUDGING_S = 0.02
+"""How long one pulse judges passive services at the most; the rest waits for the next one."""
 
 TRIALS = 4
 TRIAL_S = 30
@@ -42,14 +52,28 @@ class Source(Protocol):
     def of_service(self, service_id: int) -> Assignment | None:
         """The assignment of one service, None when there is none any more."""
 
+    def told(self, assignment: Assignment, mark: Mapping[str, Any] | None, awake_since: int) -> Any:
+        """What the judge of a passive type is told; None when the service is gone.
+
+        Args:
+            assignment: the service.
+            mark: the details of the outcome that it gave last; None when there was none yet.
+            awake_since: from when on this process was there without a break, milliseconds.
+        """
+
 
 @dataclass(slots=True)
 class _Post:
-    """A service that is watched, and the check that is on its way, if one is."""
+    """A service that is watched, and the check that is on its way, if one is.
+
+    Attributes:
+        mark: the details of the last outcome of a passive one.
+    """
 
     assignment: Assignment
     run: Run | None = None
     is_overdue: bool = False
+    mark: Mapping[str, Any] | None = None
 
 
 class Prober:
@@ -69,8 +93,12 @@ class Prober:
         self._runner = Runner(self._finished)
         self._lock = threading.Lock()
         self._timetable = Timetable()
+        self._quarantine = Quarantine()
         self._posts: dict[int, _Post] = {}
         self._changed: deque[int] = deque()
+        self._to_judge: deque[Run] = deque()
+        self._awake_since = clock.now_ms()
+        self._clock_offset = _clock_offset()
         self._lateness_ms: deque[float] = deque(maxlen=REMEMBERED)
         self._pulse_at = clock.monotonic()
         self._given_up_at = 0.0
@@ -83,10 +111,15 @@ class Prober:
         with self._lock:
             now = clock.monotonic()
             self._pulse_at = now
+            self._awake_since = clock.now_ms()
             for assignment in assignments:
                 self._posts[assignment.service_id] = _Post(assignment)
+                self._quarantine.watch(assignment.target.host)
                 self._timetable.put(
-                    assignment.service_id, assignment.interval_s, now, at_once=False
+                    assignment.service_id,
+                    assignment.interval_s,
+                    now,
+                    at_once=_is_matter_of_time(assignment),
                 )
         log.info("prober.loaded", extra=about(services=len(assignments)))
 
@@ -117,10 +150,16 @@ class Prober:
     def checks_per_minute(self) -> float:
         """How many checks there are a minute when all is well."""
         with self._lock:
-            return sum(60 / post.assignment.interval_s for post in self._posts.values())
+            return sum(
+                60 / post.assignment.interval_s
+                for post in self._posts.values()
+                if post.assignment.kind.judge is None
+            )
 
     def judged(self, verdict: Verdict) -> None:
         """A finding was judged: a failure that is not confirmed yet is tried again soon."""
+        if verdict.transition is not None:
+            self._look_at_groups_of(verdict.service_id)
         if verdict.retry_in is None:
             return
         with self._lock:
@@ -135,6 +174,9 @@ class Prober:
         if now - self._pulse_at > GAP_S:
             self._woke_up(now - self._pulse_at, now)
         self._pulse_at = now
+        self._note_clock(now)
+        if self.blind_since() is not None:
+            self._awake_since = clock.now_ms()  # What does not reach us may well have been sent.
         self._take_up_changes()
         with self._lock:
             runs = [
@@ -143,7 +185,12 @@ class Prober:
                 if (run := self._next_run(service_id, due_at)) is not None
             ]
         for run in runs:
-            self._runner.submit(run)
+            if run.assignment.kind.judge is None:
+                self._runner.submit(run)
+            else:
+                self._to_judge.append(run)
+        self._judge_what_waits()
+        self._release(now)
         if now - self._given_up_at > 1:
             self._given_up_at = now
             self._runner.give_up_overdue(now)
@@ -167,14 +214,19 @@ class Prober:
                 self._is_blind = True
                 return
             self._is_blind = False
-            self._take_up(self._changed.popleft(), assignment)
+            service_id = self._changed.popleft()
+            self._take_up(service_id, assignment)
+            self._look_at_groups_of(service_id)
 
     def _take_up(self, service_id: int, assignment: Assignment | None) -> None:
         with self._lock:
+            before = self._posts.pop(service_id, None)
+            if before is not None:
+                self._quarantine.forget(before.assignment.target.host, service_id)
             if assignment is None:
-                self._posts.pop(service_id, None)
                 self._timetable.remove(service_id)
                 return
+            self._quarantine.watch(assignment.target.host)
             self._posts[service_id] = _Post(assignment)
             now = clock.monotonic()
             self._timetable.put(service_id, assignment.interval_s, now, at_once=True)
@@ -182,17 +234,81 @@ class Prober:
     def disturb(self) -> None:
         """The machine slept or its clock was set: a check in flight that fails says nothing."""
         self._runner.disturb()
+        with self._lock:
+            self._begin_anew(clock.monotonic())
 
     def _woke_up(self, gap_s: float, now: float) -> None:
         log.warning("prober.slept", extra=about(seconds=round(gap_s, 1)))
         self._runner.disturb()
         with self._lock:
             self._timetable.skip_missed(now)
+            self._begin_anew(now)
 
-    def _finished(self, run: Run, outcome: Outcome) -> None:
+    def _has_slept(self) -> bool:
+        """Whether the machine slept just now: a check may wake up before the pulse does."""
+        return self.pulse_age_s() > GAP_S or abs(_clock_offset() - self._clock_offset) > GAP_S
+
+    def _note_clock(self, now: float) -> None:
+        """Notice at once that the clock was set: an hour that it skips is nobody's silence."""
+        offset = _clock_offset()
+        if abs(offset - self._clock_offset) > GAP_S:
+            self._runner.disturb()
+            with self._lock:
+                self._begin_anew(now)
+        self._clock_offset = offset
+
+    def _begin_anew(self, now: float) -> None:
+        """Nobody knows what passive services sent meanwhile: their clocks are set anew."""
+        self._awake_since = clock.now_ms()
+        for service_id, post in self._posts.items():
+            if _is_matter_of_time(post.assignment):
+                self._timetable.bring_forward(service_id, now)
+
+    def _look_at_groups_of(self, service_id: int) -> None:
+        """A member changed: its groups are judged with the next pulse."""
+        with self._lock:
+            for group_id, post in self._posts.items():
+                if service_id in post.assignment.members:
+                    self._timetable.bring_forward(group_id, clock.monotonic())
+
+    def _judge_what_waits(self) -> None:
+        ends_at = clock.monotonic() + JUDGING_S
+        while self._to_judge and clock.monotonic() < ends_at:
+            self._judge(self._to_judge.popleft())
+
+    def _judge(self, run: Run) -> None:
+        assignment = run.assignment
+        post = self._posts.get(assignment.service_id)
+        if post is None or post.run is not run:
+            return  # Deleted, paused or changed meanwhile.
+        run.started_at, run.started_at_ms = clock.monotonic(), clock.now_ms()
+        mark, awake_since = post.mark, self._awake_since
+        try:
+            found = judge(
+                assignment.kind,
+                assignment.config,
+                lambda: self._source.told(assignment, mark, awake_since),
+            )
+        except StorageError as ex:
+            log.error("prober.no_storage", extra=about(error=ex))
+            self._finished(run, None)
+            self._look_again(assignment.service_id, BLIND_S)
+            return
+        if found.at is not None:
+            run.started_at_ms = found.at
+        self._finished(run, found.outcome)
+        if found.again_at is not None:
+            wait_s = max(0, found.again_at - clock.now_ms()) / 1000
+            self._look_again(assignment.service_id, wait_s)
+
+    def _look_again(self, service_id: int, wait_s: float) -> None:
+        with self._lock:
+            self._timetable.bring_forward(service_id, clock.monotonic() + wait_s)
+
+    def _finished(self, run: Run, outcome: Outcome | None) -> None:
         assignment = run.assignment
         self._lateness_ms.append((run.started_at - run.due_at) * 1000)
-        counts = outcome.ok or not run.is_disturbed
+        counts = outcome is None or outcome.ok or not (run.is_disturbed or self._has_slept())
         with self._lock:
             post = self._posts.get(assignment.service_id)
             if post is None or post.run is not run:
@@ -201,16 +317,50 @@ class Prober:
             if post.is_overdue or not counts:
                 post.is_overdue = False
                 self._timetable.bring_forward(assignment.service_id, clock.monotonic())
-        if counts:
-            self._report(
-                Finding(
-                    assignment.service_id,
-                    assignment.revision,
-                    self._probe_id,
-                    run.started_at_ms,
-                    outcome,
-                )
-            )
+            if counts and outcome is not None and outcome.error != "internal_error":
+                post.mark = outcome.details if assignment.kind.judge is not None else None
+        if counts and outcome is not None:
+            self._pass_on(run, outcome)
+
+    def _pass_on(self, run: Run, outcome: Outcome) -> None:
+        """Report what was found, unless it waits for a decision on whose trouble it is."""
+        assignment, now = run.assignment, clock.monotonic()
+        finding = Finding(
+            assignment.service_id,
+            assignment.revision,
+            self._probe_id,
+            run.started_at_ms,
+            outcome,
+        )
+        if assignment.kind.judge is not None:
+            self._report(finding)  # It says nothing of the network.
+            return
+        with self._lock:
+            ready = self._quarantine.take(finding, assignment.target.host, run.started_at, now)
+            self._ask(self._quarantine.pop_questions(), now)
+        for one in ready:
+            self._report(one)
+        self._release(now)
+
+    def _ask(self, hosts: set[str], now: float) -> None:
+        """Have one service at each of these hosts checked at once."""
+        for service_id, post in self._posts.items():
+            if not hosts:
+                return
+            if post.assignment.target.host in hosts:
+                hosts.discard(post.assignment.target.host)
+                self._timetable.bring_forward(service_id, now)
+
+    def _release(self, now: float) -> None:
+        with self._lock:
+            ready = self._quarantine.release(now)
+        for finding in ready:
+            self._report(finding)
+
+    def blind_since(self) -> int | None:
+        """Since when our own network is gone, milliseconds since the epoch; None while we see."""
+        with self._lock:
+            return self._quarantine.blind_since
 
     def next_check_at(self, service_id: int) -> int | None:
         """When a service is due next, milliseconds since the epoch; None when it is not watched."""
@@ -235,3 +385,12 @@ class Prober:
     def stop(self) -> None:
         """Start nothing more."""
         self._runner.stop()
+
+
+def _clock_offset() -> float:
+    return clock.now_ms() / 1000 - clock.monotonic()
+
+
+def _is_matter_of_time(assignment: Assignment) -> bool:
+    """Whether silence means something: so of passive services but for those made of others."""
+    return assignment.kind.judge is not None and not assignment.members

@@ -15,7 +15,9 @@ from typing import Any
 
 from uptimehunt import clock
 from uptimehunt.checks import CheckConfig, CheckType, Deadline, Outcome
+from uptimehunt.checks.base import Judgement
 from uptimehunt.domain.assignments import Assignment
+from uptimehunt.errors import StorageError
 from uptimehunt.logs import about
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,34 @@ class Run:
 
     def __post_init__(self) -> None:
         self.host = (self.assignment.target.host, self.assignment.target.port)
+
+
+def judge(kind: CheckType[Any], config: CheckConfig, ask: Callable[[], Any]) -> Judgement:
+    """Have a passive type judge what it is told; trouble inside of it is an outcome too.
+
+    Args:
+        kind: the type.
+        config: of the service.
+        ask: tells what is known of it; None when it is gone.
+
+    Raises:
+        StorageError: that cannot be told now.
+    """
+    assert kind.judge is not None
+    try:
+        told = ask()
+        return Judgement(None) if told is None else kind.judge(config, told)
+    except StorageError:
+        raise
+    except Exception:
+        return Judgement(_broken(kind))
+
+
+def _broken(kind: CheckType[Any]) -> Outcome:
+    """The outcome for an exception that is being handled: a mistake of ours."""
+    log.exception("check.failed", extra=about(type=kind.type))
+    message = f"Internal error in the {kind.type} check"
+    return Outcome(ok=False, error="internal_error", message=message)
 
 
 class Runner:
@@ -127,9 +157,7 @@ class Runner:
         try:
             return kind.check(config, Deadline(timeout_s))
         except Exception:
-            log.exception("check.failed", extra=about(type=kind.type))
-            message = f"Internal error in the {kind.type} check"
-            return Outcome(ok=False, error="internal_error", message=message)
+            return _broken(kind)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:
         with self._lock:

@@ -98,6 +98,7 @@ CREATE TABLE service (
     interval_seconds INTEGER NOT NULL,
     retries INTEGER NOT NULL,
     retry_interval_seconds INTEGER NOT NULL,
+    recoveries INTEGER NOT NULL,
     degraded_after_ms INTEGER,
     probe_ids TEXT NOT NULL,
     confirm_from TEXT NOT NULL,
@@ -114,6 +115,11 @@ CREATE TABLE service_state (
     changed_at INTEGER NOT NULL,
     failures INTEGER NOT NULL,
     failing_since INTEGER,
+    successes INTEGER NOT NULL,
+    succeeding_since INTEGER,
+    outages INTEGER NOT NULL,
+    outage_at INTEGER,
+    flapping_since INTEGER,
     checked_at INTEGER,
     response_time_ms INTEGER,
     error TEXT,
@@ -146,6 +152,8 @@ CREATE TABLE probe_state (
     changed_at INTEGER NOT NULL,
     failures INTEGER NOT NULL,
     failing_since INTEGER,
+    successes INTEGER NOT NULL,
+    succeeding_since INTEGER,
     checked_at INTEGER NOT NULL,
     response_time_ms INTEGER,
     error TEXT,
@@ -196,7 +204,27 @@ CREATE TABLE incident (
     cause TEXT,
     message TEXT NOT NULL
 );
-CREATE INDEX incident_service_id_started_at ON incident (service_id, started_at)
+CREATE INDEX incident_service_id_started_at ON incident (service_id, started_at);
+CREATE TABLE heartbeat (
+    service_id INTEGER NOT NULL PRIMARY KEY REFERENCES service (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    watched_since INTEGER NOT NULL,
+    judged_id INTEGER NOT NULL,
+    last_at INTEGER,
+    started_at INTEGER
+);
+CREATE UNIQUE INDEX heartbeat_key ON heartbeat (key);
+CREATE TABLE beat (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    exit_code INTEGER,
+    duration_ms INTEGER,
+    body TEXT NOT NULL,
+    address TEXT NOT NULL
+);
+CREATE INDEX beat_service_id_id ON beat (service_id, id)
 """
 
 

@@ -116,6 +116,7 @@ class Service(_Table):
     interval_seconds = peewee.IntegerField()
     retries = peewee.IntegerField()
     retry_interval_seconds = peewee.IntegerField()
+    recoveries = peewee.IntegerField(default=1)
     degraded_after_ms = peewee.IntegerField(null=True)
     probe_ids = JsonColumn(default=list)
     confirm_from = peewee.TextField(default="majority")
@@ -134,6 +135,11 @@ class ServiceState(_Table):
     changed_at = peewee.BigIntegerField()
     failures = peewee.IntegerField(default=0)
     failing_since = peewee.BigIntegerField(null=True)
+    successes = peewee.IntegerField(default=0)
+    succeeding_since = peewee.BigIntegerField(null=True)
+    outages = peewee.IntegerField(default=0)
+    outage_at = peewee.BigIntegerField(null=True)
+    flapping_since = peewee.BigIntegerField(null=True)
     checked_at = peewee.BigIntegerField(null=True)
     response_time_ms = peewee.IntegerField(null=True)
     error = peewee.TextField(null=True)
@@ -186,6 +192,8 @@ class ProbeState(_Table):
     changed_at = peewee.BigIntegerField()
     failures = peewee.IntegerField()
     failing_since = peewee.BigIntegerField(null=True)
+    successes = peewee.IntegerField()
+    succeeding_since = peewee.BigIntegerField(null=True)
     checked_at = peewee.BigIntegerField()
     response_time_ms = peewee.IntegerField(null=True)
     error = peewee.TextField(null=True)
@@ -265,6 +273,38 @@ class Incident(_Table):
         indexes = ((("service", "started_at"), False),)
 
 
+class Heartbeat(_Table):
+    """What a service of type `heartbeat` is called by, and what is known of the calls.
+
+    `last_at` is when the latest one that ended a run was received, `started_at` the first start
+    after it; those up to `judged_id` are of no interest any more, such as what came in a pause.
+    """
+
+    service_id: Any
+    service = peewee.ForeignKeyField(Service, primary_key=True, on_delete="CASCADE")
+    key = peewee.TextField(unique=True)
+    watched_since = peewee.BigIntegerField()
+    judged_id = peewee.BigIntegerField(default=0)
+    last_at = peewee.BigIntegerField(null=True)
+    started_at = peewee.BigIntegerField(null=True)
+
+
+class Beat(_Table):
+    """One heartbeat that was received; the latest few of each service are kept."""
+
+    service_id: Any
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
+    at = peewee.BigIntegerField()
+    kind = peewee.TextField()
+    exit_code = peewee.IntegerField(null=True)
+    duration_ms = peewee.BigIntegerField(null=True)
+    body = peewee.TextField()
+    address = peewee.TextField()
+
+    class Meta:
+        indexes = ((("service", "id"), False),)
+
+
 TABLES: tuple[type[_Table], ...] = (
     Meta,
     User,
@@ -281,4 +321,6 @@ TABLES: tuple[type[_Table], ...] = (
     SlotCount,
     Transition,
     Incident,
+    Heartbeat,
+    Beat,
 )

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -149,6 +150,129 @@ def test_a_pause_ends_the_outage_and_going_on_starts_anew(
     state = state_of(store, service)
     assert (state.status, state.failures, state.failing_since) == ("pending", 0, None)
     assert (state.error, state.message) == (None, "")
+
+
+# --- unknown -----------------------------------------------------------------------------------
+
+
+def unknown(service_id: int, at: int = T0, probe: int = 1) -> Finding:
+    """The finding of a check that failed of our own trouble."""
+    made = finding(service_id, at, ok=False, error="dns_error", probe=probe)
+    return replace(made, outcome=replace(made.outcome, is_unknown=True))
+
+
+def test_of_an_unknown_outcome_nothing_is_kept_but_why(store: Store, service: int) -> None:
+    record(store, [finding(service, took=123, remote_ip="192.0.2.1")])
+
+    verdicts = record(store, [unknown(service, T0 + n) for n in range(1, 20)])
+
+    assert verdicts == []
+    assert [row.checked_at for row in rows(store, CheckResult)] == [T0]
+    assert [row.checks for row in rows(store, SlotCount)] == [1]
+    assert len(rows(store, Transition)) == 1
+    state = state_of(store, service)
+    assert (state.status, state.failures, state.checked_at) == ("operational", 0, T0)
+    assert (state.error, state.message) == ("dns_error", "It failed: dns_error")
+    assert (state.response_time_ms, state.details) == (123, {"remote_ip": "192.0.2.1"})
+
+
+def test_an_unknown_outcome_neither_confirms_a_failure_nor_ends_an_outage(
+    store: Store, service: int
+) -> None:
+    record(store, [finding(service, T0, ok=False), unknown(service, T0 + 1000)])
+    assert state_of(store, service).status == "pending"
+
+    record(store, [finding(service, T0 + 2000, ok=False), unknown(service, T0 + 3000)])
+
+    state = state_of(store, service)
+    assert (state.status, state.failures, state.checked_at) == ("down", 2, T0 + 2000)
+    assert state.message == "It failed: dns_error"
+    (incident,) = rows(store, Incident)
+    assert (incident.started_at, incident.resolved_at) == (T0, None)
+
+
+def test_what_is_known_again_says_so(store: Store, service: int) -> None:
+    record(store, [unknown(service)])
+    assert state_of(store, service).status == "pending"
+
+    record(store, [finding(service, T0 + 1000)])
+
+    state = state_of(store, service)
+    assert (state.status, state.error, state.message) == ("operational", None, "")
+
+
+def test_a_probe_that_cannot_see_keeps_its_view(
+    store: Store, alice: User, probes: tuple[int, int, int]
+) -> None:
+    a, b, _ = probes
+    service = shared_by(store, alice, probes[:2], confirm_from="all")
+    statuses(store, service, (a, 0, True), (b, 1, False))
+
+    record(store, [unknown(service, T0 + 60_000, probe=a)])
+    record(store, [unknown(service, T0 + 60_000, probe=probes[2])])
+
+    assert state_of(store, service).status == "degraded"
+    views = {view.probe_id: view for view in rows(store, ProbeState)}
+    assert views.keys() == {a, b}
+    assert (views[a].status, views[a].checked_at) == ("operational", T0)
+    assert views[a].message == "It failed: dns_error"
+
+
+# --- recoveries and flapping -------------------------------------------------------------------
+
+
+def test_as_many_successes_as_asked_for_end_an_outage(store: Store, alice: User) -> None:
+    service = builders.add_service(store, alice, retries=0, recoveries=3)
+    record(store, [finding(service, T0 - 1000), finding(service, T0, ok=False)])
+
+    found = []
+    for number in range(1, 4):  # One transaction each: what was counted is kept.
+        record(store, [finding(service, T0 + number * 1000)])
+        found.append(state_of(store, service).status)
+
+    assert found == ["down", "down", "operational"]
+    (incident,) = rows(store, Incident)
+    assert (incident.started_at, incident.resolved_at) == (T0, T0 + 1000)
+
+
+def test_a_service_that_flaps_has_one_outage_however_often_it_is_judged(
+    store: Store, alice: User
+) -> None:
+    service = builders.add_service(store, alice, retries=0, interval_seconds=60)
+
+    for number in range(60):
+        record(store, [finding(service, T0 + number * 60_000, ok=number % 2 == 0)])
+
+    assert [(one.started_at, one.resolved_at) for one in rows(store, Incident)] == [
+        (T0 + 60_000, T0 + 120_000)
+    ]
+    assert [one.status for one in rows(store, Transition)] == [
+        "operational", "down", "operational", "degraded",
+    ]  # fmt: skip
+    state = state_of(store, service)
+    assert (state.status, state.flapping_since) == ("degraded", T0 + 180_000)
+
+
+def test_a_pause_forgets_that_it_was_flapping(store: Store, alice: User) -> None:
+    service = builders.add_service(store, alice, retries=0)
+    record(store, [finding(service, T0 + n, ok=n % 2 == 0) for n in range(9)])
+    assert state_of(store, service).flapping_since is not None
+
+    store.write(services.change, alice, service, {"enabled": False})
+
+    state = state_of(store, service)
+    assert (state.flapping_since, state.outages, state.outage_at) == (None, 0, None)
+
+
+def test_an_outage_that_a_clock_set_back_ends_lasts_no_less_than_nothing(
+    store: Store, service: int
+) -> None:
+    record(store, [finding(service, T0 + n, ok=False) for n in range(2)])
+
+    record(store, [finding(service, T0 - HOUR_MS)])
+
+    (incident,) = rows(store, Incident)
+    assert incident.resolved_at == incident.started_at == T0
 
 
 # --- several probes ----------------------------------------------------------------------------

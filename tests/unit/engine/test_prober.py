@@ -1,8 +1,10 @@
 """The prober: what it starts, what it passes on, and what it leaves out."""
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.conftest import WaitUntil
 from tests.unit.engine.kinds import FAILED, OK, Config, Gate, assignment, kind
 from uptimehunt import clock
 from uptimehunt.checks import Deadline, Outcome
+from uptimehunt.checks.base import LocalTrouble
 from uptimehunt.domain.assignments import Assignment
 from uptimehunt.domain.results import Finding, Verdict
 from uptimehunt.engine.prober import GAP_S, TRIAL_S, TRIALS, Prober
@@ -33,6 +36,9 @@ class Watched:
             raise StorageError("not now")
         return self.services.get(service_id)
 
+    def told(self, *asked: object) -> None:
+        """Nothing that is watched here is judged by what is known."""
+
 
 class Clockwork:
     """A prober with its source, its findings, and a hand that gives the pulse."""
@@ -43,9 +49,9 @@ class Clockwork:
         self.prober = Prober(self.source, self.findings.append, PROBE)
         self._wait_until = wait_until
 
-    def watch(self, check: Callable[[], Outcome], service_id: int = 1, **how: int) -> None:
+    def watch(self, check: Callable[[], Outcome], service_id: int = 1, **how: Any) -> None:
         """Add or change a service; the pulse takes it up."""
-        self.source.services[service_id] = assignment(check, service_id, **how)  # type: ignore[arg-type]
+        self.source.services[service_id] = assignment(check, service_id, **how)
         self.prober.refresh(service_id)
 
     def hang(self, gate: Gate, **how: int) -> None:
@@ -243,6 +249,19 @@ def test_a_failure_of_a_check_that_slept_says_nothing(
         assert gate.calls == 2
 
 
+def test_a_check_that_fails_before_the_pulse_has_woken_up_says_nothing(
+    works: Clockwork, gate: Gate, wait_until: WaitUntil
+) -> None:
+    gate.outcome = FAILED
+    works.hang(gate)
+    works.prober._pulse_at -= GAP_S + 1
+
+    gate.open()
+    wait_until(lambda: works.prober.counts() == (0, 0))
+
+    assert works.findings == []
+
+
 def test_after_a_sleep_what_was_missed_waits_for_its_next_turn(works: Clockwork) -> None:
     gate = Gate()
     gate.open()
@@ -378,6 +397,131 @@ def test_after_the_stop_nothing_is_started(works: Clockwork) -> None:
 
     assert calls == []
     assert works.findings == []
+
+
+# --- own outage --------------------------------------------------------------------------------
+
+NO_ROUTE = Outcome(False, None, "network_unreachable", LocalTrouble("No route"))
+NO_SOCKETS = Outcome(False, None, "internal_error", LocalTrouble("No sockets left"))
+
+
+class Weather:
+    """What checks of many hosts find; a test changes it for all of them."""
+
+    def __init__(self, works: Clockwork, *hosts: str) -> None:
+        self.works = works
+        self.hosts = hosts
+        self.outcomes = dict.fromkeys(hosts, OK)
+        for service_id, host in enumerate(hosts, 1):
+            check = functools.partial(self.outcomes.__getitem__, host)
+            works.watch(check, service_id, host=host)
+        works.pulse_until(lambda: len(works.findings) == len(hosts))
+        works.findings.clear()
+
+    def turn(self, outcome: Outcome, *hosts: str) -> None:
+        self.outcomes |= dict.fromkeys(hosts or self.hosts, outcome)
+
+    def check(self, *hosts: str) -> None:
+        """Have services checked, and wait until they were."""
+        for host in hosts or self.hosts:
+            self.works.prober.check_now(self.hosts.index(host) + 1)
+        self.works.pulse_until(lambda: self.works.prober.counts() == (0, 0))
+
+    def found(self) -> set[tuple[str, bool, bool]]:
+        """(host, ok, unknown) of what was passed on."""
+        return {
+            (self.hosts[found.service_id - 1], found.outcome.ok, found.outcome.is_unknown)
+            for found in self.works.findings
+        }
+
+
+SITES = [f"www.site{number}.example" for number in range(6)]
+
+
+def test_when_all_hosts_fail_of_our_own_trouble_nothing_is_passed_on_as_a_failure(
+    works: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    weather = Weather(works, *SITES, "127.0.0.1")
+    weather.turn(NO_ROUTE, *SITES)
+
+    weather.check(SITES[0])  # The first failure: others are asked, and all is decided by them.
+    works.pulse_until(lambda: works.prober.blind_since() is not None)
+    weather.check()
+
+    works.pulse_until(lambda: len(weather.found()) == 7)
+    assert weather.found() == {(host, False, True) for host in SITES} | {("127.0.0.1", True, False)}
+    assert caplog.text.count("monitor.blind") == 1
+    weather.turn(OK)
+    weather.check()
+    weather.check()
+    assert works.prober.blind_since() is None
+    assert caplog.text.count("monitor.sees_again") == 1
+    assert caplog.text.count("monitor.blind") == 1
+
+
+def test_one_host_that_fails_alone_is_passed_on_once_others_have_answered(
+    works: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    weather = Weather(works, *SITES)
+    weather.turn(NO_ROUTE, SITES[0])
+
+    weather.check(SITES[0])
+
+    works.pulse_until(lambda: (SITES[0], False, False) in weather.found())
+    assert {host for host, ok, _ in weather.found() if ok} <= set(SITES[1:])
+    assert "monitor" not in caplog.text
+
+
+def test_what_is_refused_while_we_are_blind_is_passed_on(works: Clockwork) -> None:
+    weather = Weather(works, *SITES)
+    weather.turn(NO_ROUTE, *SITES[1:])
+    weather.turn(FAILED, SITES[0])
+
+    weather.check()
+
+    works.pulse_until(lambda: len(weather.found()) == 6)
+    assert weather.found() == {
+        (SITES[0], False, False), *((host, False, True) for host in SITES[1:])
+    }  # fmt: skip
+
+
+def test_without_a_socket_to_try_with_nothing_is_said_of_anybody(works: Clockwork) -> None:
+    weather = Weather(works, SITES[0], "127.0.0.1")
+    weather.turn(NO_SOCKETS)
+
+    weather.check()
+
+    works.pulse_until(lambda: len(works.findings) == 2)
+    assert weather.found() == {(SITES[0], False, True), ("127.0.0.1", False, True)}
+    assert works.prober.blind_since() is None
+
+
+def test_what_a_check_itself_does_not_know_is_no_evidence(works: Clockwork) -> None:
+    weather = Weather(works, *SITES)
+    weather.turn(dataclasses.replace(FAILED, is_unknown=True), *SITES[1:])
+    weather.turn(NO_ROUTE, SITES[0])
+
+    weather.check()
+
+    works.pulse_until(lambda: len(weather.found()) == 5)
+    assert weather.found() == {(host, False, True) for host in SITES[1:]}
+
+
+def test_what_was_held_of_a_service_that_is_gone_is_dropped(works: Clockwork, gate: Gate) -> None:
+    weather = Weather(works, *SITES[:2])
+    weather.turn(NO_ROUTE, SITES[0])
+    works.watch(gate, 2, host=SITES[1])  # asked, and never answers
+    works.pulse_until(lambda: gate.inside == 1)
+    works.prober.check_now(1)
+    works.pulse_until(lambda: works.prober.counts() == (1, 0))
+    assert works.findings == []
+
+    works.forget(1)
+    gate.open()
+
+    works.pulse_until(lambda: works.findings)
+    works.pulse_until(lambda: works.prober.counts() == (0, 0))
+    assert {found.service_id for found in works.findings} == {2}
 
 
 def test_refreshing_from_many_threads_loses_no_service(works: Clockwork) -> None:
