@@ -71,9 +71,12 @@ export async function getAll(path, options) {
   return [first, ...(await Promise.all(rest))].flatMap((body) => body.data);
 }
 
-/** POST, PUT, PATCH or DELETE; resolves with the body, or null for 204. */
-export async function call(method, path, body, { signal } = {}) {
-  const response = await send(method, path, { signal, body });
+/**
+ * POST, PUT, PATCH or DELETE; resolves with the body, or null for 204.
+ * @param {{signal?: AbortSignal, timeoutMs?: number}} [options] `timeoutMs`: for what may take longer than usual
+ */
+export async function call(method, path, body, { signal, timeoutMs } = {}) {
+  const response = await send(method, path, { signal, timeoutMs, body });
   return response.status === 204 ? null : response.json();
 }
 
@@ -89,12 +92,12 @@ async function send(method, path, options) {
   throw await errorOf(again);
 }
 
-async function request(method, path, { signal, body, etag }) {
+async function request(method, path, { signal, body, etag, timeoutMs = TIMEOUT_MS }) {
   const headers = { Accept: "application/json" };
   if (access) headers.Authorization = `Bearer ${access}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (etag) headers["If-None-Match"] = etag;
-  const limits = [AbortSignal.timeout(TIMEOUT_MS), signal].filter(Boolean);
+  const limits = [AbortSignal.timeout(timeoutMs), signal].filter(Boolean);
   try {
     const response = await fetch(new URL(path, BASE), {
       method,

@@ -18,6 +18,7 @@ let skew = 0;
 const UTC_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const EXACT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const COLLATOR = new Intl.Collator(undefined, { numeric: true });
 
 /** For sorting by name, "web 2" before "web 10". */
@@ -55,14 +56,15 @@ export function duration(seconds) {
   return rest > 0 && count < 10 ? `${plural(count, unit)} ${plural(rest, part)}` : plural(count, unit);
 }
 
-/** A length of time in one short unit: "45 s", "12 min", "3 h", "5 d". */
-export function brief(seconds) {
+/** A length of time in one short unit, 1 s at least: "45 s", "12 min", "3 h", "5 d". */
+export function brief(length) {
+  const seconds = Math.max(1, length);
   const [unit, size] = [
     ["d", 86400],
     ["h", 3600],
     ["min", 60],
     ["s", 1],
-  ].find(([, one]) => seconds >= one) ?? ["s", 1];
+  ].find(([, one]) => seconds >= one);
   return `${Math.floor(seconds / size)} ${unit}`;
 }
 
@@ -75,6 +77,12 @@ export function ago(iso) {
   const seconds = (now() - Date.parse(iso)) / 1000;
   if (seconds < -1) return `in ${duration(-seconds)}`;
   return seconds < 3 ? "just now" : `${duration(seconds)} ago`;
+}
+
+/** When something is due: "in 20 seconds", or "any moment" when it is now. */
+export function due(iso) {
+  const seconds = (Date.parse(iso) - now()) / 1000;
+  return seconds < 1 ? "any moment" : `in ${duration(seconds)}`;
 }
 
 /** "23 Nov 2026, 18:26:05 UTC" */
@@ -91,6 +99,9 @@ export function clock(iso, withDay = false) {
   const date = new Date(iso);
   return withDay ? `${DAY.format(date)}, ${TIME.format(date)}` : TIME.format(date);
 }
+
+/** A clock time to the second, "18:26:05". */
+export const exactClock = (iso) => EXACT.format(new Date(iso));
 
 /** "84 ms", "1.24 s", or a dash for none. */
 export function milliseconds(value) {
@@ -127,7 +138,10 @@ export const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
  */
 export function statusRest(status, since) {
   if (status === "pending") return "until the first check.";
-  return since ? `for ${duration(secondsSince(since))}.` : "";
+  if (!since) return "";
+  const seconds = secondsSince(since);
+  // A person has paused it: that is something done. All else is a state, which lasts.
+  return status === "paused" && seconds < 3 ? "just now." : `for ${duration(Math.max(1, seconds))}.`;
 }
 
 /** "Firefox on Linux", from a User-Agent header; what is not known is shown as it came. */

@@ -1,6 +1,6 @@
 /**
  * Repeats a request while somebody looks: pauses in a hidden tab, waits longer after every error, and tells the page
- * whether the server can be reached.
+ * whether the server can be reached. And a clock for words that age.
  */
 
 const LONGEST_WAIT = 60;
@@ -71,4 +71,14 @@ export function repeat(work, pause, signal, onError = (error) => console.error(e
     await running;
     await run();
   };
+}
+
+/**
+ * Call `work` every second while somebody looks, until `signal` aborts: for words such as "3 seconds ago".
+ * @param {() => void} work asks nothing of the server
+ * @param {AbortSignal} signal
+ */
+export function everySecond(work, signal) {
+  const timer = setInterval(() => document.hidden || work(), 1000);
+  signal.addEventListener("abort", () => clearInterval(timer));
 }

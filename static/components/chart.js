@@ -4,8 +4,8 @@
  */
 
 import { h, svg } from "../dom.js";
-import { clock, milliseconds, plural } from "../format.js";
-import { runs, tickLabel, timeTicks, valueTicks } from "./scale.js";
+import { ago, clock, exactClock, milliseconds, plural } from "../format.js";
+import { runs, tickLabel, timeTicks, valueLabel, valueTicks } from "./scale.js";
 import { hideTip, showTip } from "./tooltip.js";
 
 const HEIGHT = 260;
@@ -13,8 +13,8 @@ const EDGE = { top: 14, right: 12, bottom: 30, left: 58 };
 
 /**
  * Make an empty chart.
- * @returns {{element: HTMLElement, update: (body: {data: Object[], meta: Object}) => void}} `update` takes an answer of
- *   metrics/response-times
+ * @returns {{element: HTMLElement, update: (answer: {data: Object[], meta: Object}, service: Object) => void}} `update`
+ *   takes an answer of metrics/response-times, and whose it is
  */
 export function responseChart() {
   const drawing = svg("svg", { class: "chart", "aria-hidden": "true", height: HEIGHT });
@@ -54,7 +54,7 @@ export function responseChart() {
     at = index;
     plot.setAttribute("aria-valuemin", "0");
     plot.setAttribute("aria-valuemax", String(Math.max(0, body.data.length - 1)));
-    plot.setAttribute("aria-valuenow", String(index ?? body.data.length - 1));
+    plot.setAttribute("aria-valuenow", String(Math.max(0, index ?? body.data.length - 1)));
     plot.setAttribute("aria-valuetext", readOut(body, index ?? body.data.length - 1).join(", "));
     if (index === null || !body.data[index]) return;
     const x = space.x(index);
@@ -100,22 +100,26 @@ export function responseChart() {
 
   return {
     element,
-    update(next) {
-      if (next === body) return;
-      if (next.data.length !== body?.data.length) at = null;
+    update({ data, meta }, service) {
+      const read = body?.data[at]?.timestamp;
+      // Parts without checks are no points: between two checks of a slow rhythm there are many.
+      const next = { data: data.filter(({ checks }) => checks > 0), meta, every: service.interval_seconds };
+      const found = next.data.findIndex(({ timestamp }) => timestamp === read);
+      at = found < 0 ? null : found;
       body = next;
-      summary.textContent = summarise(next);
+      summary.textContent = summarise(next, service);
       draw();
     },
   };
 }
 
-function layout({ data, meta }, width) {
+function layout({ data, meta, every }, width) {
   const from = Date.parse(meta.from ?? data[0]?.timestamp);
   const to = Date.parse(meta.to ?? data.at(-1)?.timestamp);
   const half = ((meta.interval_seconds ?? 0) * 1000) / 2;
   const known = data.flatMap(({ avg, p95 }) => [avg, p95]).filter((value) => value !== null && value !== undefined);
-  const values = valueTicks(known.length ? Math.max(...known) : 100);
+  const values = known.length ? valueTicks(Math.max(...known)) : [0, 1];
+  const reach = Math.max(half * 2, every * 1500);
   const inner = width - EDGE.left - EDGE.right;
   const place = (time) => EDGE.left + Math.min(1, Math.max(0, (time - from) / Math.max(1, to - from))) * inner;
   const times = data.map(({ timestamp }) => Date.parse(timestamp) + half);
@@ -127,7 +131,13 @@ function layout({ data, meta }, width) {
     values,
     place,
     known: known.length > 0,
-    part: ((half * 2) / Math.max(1, to - from)) * inner,
+    runs: runs(
+      data.map(({ avg }, i) => ({ value: avg, at: times[i] })),
+      reach,
+    ),
+    // What was found holds until the next check.
+    until: (i) => place(times[i + 1] - times[i] <= reach ? times[i + 1] - half : times[i] + half),
+    since: (i) => place(times[i] - half),
     x: (i) => Math.round(place(times[i]) * 10) / 10,
     y: (value) =>
       Math.round((HEIGHT - EDGE.bottom - (value / values.at(-1)) * (HEIGHT - EDGE.top - EDGE.bottom)) * 10) / 10,
@@ -136,15 +146,16 @@ function layout({ data, meta }, width) {
   };
 }
 
-function axes({ values, width, from, to, y, place }) {
+function axes({ values, known, width, from, to, y, place }) {
   const { ticks, step } = timeTicks(from, to, Math.max(2, Math.floor(width / 110)));
   return [
-    ...values.map((value) =>
+    ...(known ? values : [0]).map((value) =>
       svg(
         "g",
         { class: value === 0 ? "axis base" : "axis" },
         svg("path", { d: `M${EDGE.left} ${y(value)}H${width - EDGE.right}` }),
-        svg("text", { x: EDGE.left - 10, y: y(value) + 4, "text-anchor": "end" }, milliseconds(value)),
+        known &&
+          svg("text", { x: EDGE.left - 10, y: y(value) + 4, "text-anchor": "end" }, valueLabel(value, values.at(-1))),
       ),
     ),
     ...ticks.map((at) =>
@@ -162,29 +173,28 @@ function axes({ values, width, from, to, y, place }) {
   ];
 }
 
-function failures({ data, x, part }) {
-  const wide = Math.max(3, part);
-  return data.flatMap(({ checks, failures: failed }, i) =>
-    failed > 0
-      ? [
-          svg("rect", {
-            class: "failed",
-            x: x(i) - wide / 2,
-            y: EDGE.top,
-            width: wide,
-            height: HEIGHT - EDGE.top - EDGE.bottom,
-            "fill-opacity": (0.1 + 0.22 * (failed / checks)).toFixed(2),
-          }),
-          svg("rect", { class: "foot", x: x(i) - wide / 2, y: HEIGHT - EDGE.bottom, width: wide, height: 4 }),
-        ]
-      : [],
-  );
+function failures({ data, since, until }) {
+  return data.flatMap(({ checks, failures: failed }, i) => {
+    if (failed === 0) return [];
+    const x = Math.round(since(i));
+    const at = { x, width: Math.max(3, Math.round(until(i)) - x) };
+    return [
+      svg("rect", {
+        ...at,
+        class: "failed",
+        y: EDGE.top,
+        height: HEIGHT - EDGE.top - EDGE.bottom,
+        "fill-opacity": (0.08 + 0.16 * (failed / checks)).toFixed(2),
+      }),
+      svg("rect", { ...at, class: "foot", y: HEIGHT - EDGE.bottom, height: 4 }),
+    ];
+  });
 }
 
-function lines({ data, x, y }) {
-  return runs(data, ({ avg }) => avg !== null).flatMap((run) => {
+function lines({ data, runs, x, y }) {
+  return runs.flatMap((run) => {
     const path = (key, indexes) => indexes.map((i) => `${x(i)} ${y(data[i][key] ?? data[i].avg)}`).join("L");
-    if (run.length === 1) return [svg("circle", { class: "lone", cx: x(run[0]), cy: y(data[run[0]].avg), r: 2.5 })];
+    if (run.length === 1) return [svg("circle", { class: "lone", cx: x(run[0]), cy: y(data[run[0]].avg), r: 3 })];
     return [
       svg("path", { class: "band", d: `M${path("p95", run)}L${path("avg", [...run].reverse())}Z` }),
       svg("path", { class: "line", d: `M${path("avg", run)}` }),
@@ -192,13 +202,13 @@ function lines({ data, x, y }) {
   });
 }
 
-function empty({ known, width }) {
+function empty({ known, data, width }) {
   return known
     ? ""
     : svg(
         "text",
         { class: "none", x: (width + EDGE.left) / 2, y: HEIGHT / 2, "text-anchor": "middle" },
-        "No response times in this period yet",
+        data.length ? "No check has succeeded in this period" : "No checks in this period yet",
       );
 }
 
@@ -207,9 +217,7 @@ function readOut({ data, meta }, index) {
   if (!bucket) return ["No data"];
   const start = Date.parse(bucket.timestamp);
   const span = (meta.interval_seconds ?? 0) * 1000;
-  const days = Date.parse(meta.to) - Date.parse(meta.from) > 86_400_000 * 1.5;
-  const lines = [`${clock(start, days)} – ${clock(start + span)}`];
-  if (!bucket.checks) return [...lines, "No checks"];
+  const lines = [span < 60_000 ? exactClock(start) : `${startOf(bucket, meta)} – ${clock(start + span)}`];
   if (bucket.avg !== null)
     lines.push(`${milliseconds(bucket.avg)} on average`, `${milliseconds(bucket.p95)} 95th percentile`);
   lines.push(
@@ -218,7 +226,13 @@ function readOut({ data, meta }, index) {
   return lines;
 }
 
-function summarise({ data, meta }) {
+/** When a part begins, as exactly as parts differ. */
+function startOf({ timestamp }, { from, to, interval_seconds: length }) {
+  const isLong = Date.parse(to) - Date.parse(from) > 86_400_000 * 1.5;
+  return length < 60 ? exactClock(timestamp) : clock(timestamp, isLong);
+}
+
+function summarise({ data, meta }, { created_at }) {
   const checks = data.reduce((sum, bucket) => sum + (bucket.checks ?? 0), 0);
   const failed = data.reduce((sum, bucket) => sum + (bucket.failures ?? 0), 0);
   if (!checks) return "";
@@ -226,11 +240,12 @@ function summarise({ data, meta }) {
     meta.avg === null || meta.avg === undefined
       ? ""
       : `Average ${milliseconds(meta.avg)}, half within ${milliseconds(meta.p50)}, 95% within ${milliseconds(meta.p95)}, 99% within ${milliseconds(meta.p99)}. `;
-  return `${times}${plural(checks, "check")}, ${failed === 0 ? "none failed" : `${failed} failed`}.`;
+  const isYoung = Date.parse(meta.from) <= Date.parse(created_at);
+  const watched = isYoung ? ` since it was added ${ago(created_at)}` : "";
+  return `${times}${plural(checks, "check")}${watched}, ${failed === 0 ? "none failed" : `${failed} failed`}.`;
 }
 
 function numbers({ data, meta }) {
-  const days = Date.parse(meta.to) - Date.parse(meta.from) > 86_400_000 * 1.5;
   const head = ["From", "Checks", "Failed", "Average", "Median", "95%", "99%", "Slowest"];
   return h(
     "table",
@@ -248,13 +263,12 @@ function numbers({ data, meta }) {
       "tbody",
       {},
       data
-        .filter(({ checks }) => checks)
-        .reverse()
+        .toReversed()
         .map((one) =>
           h(
             "tr",
             {},
-            h("th", { scope: "row" }, clock(one.timestamp, days)),
+            h("th", { scope: "row" }, startOf(one, meta)),
             [one.checks, one.failures, ...[one.avg, one.p50, one.p95, one.p99, one.max].map(milliseconds)].map((text) =>
               h("td", {}, text),
             ),

@@ -5,22 +5,45 @@
 
 import { h } from "../dom.js";
 import { plain } from "../schema.js";
-import { field, freshId, passwordInput } from "./field.js";
+import { showWhen } from "./conditions.js";
+import { field, freshId, manyField, passwordInput } from "./field.js";
 import { icon } from "./icon.js";
+
+/** How the choices of configs are written, where it is not the plain word. */
+const WORDS = {
+  all: "All",
+  any: "Any",
+  cron: "Cron expression",
+  doh: "DNS over HTTPS",
+  dot: "DNS over TLS",
+  gt: "More than",
+  gte: "At least",
+  in: "One of",
+  lt: "Less than",
+  lte: "At most",
+  mtls: "Client certificate",
+  oauth2: "OAuth 2",
+  postgres: "PostgreSQL",
+};
+const ACRONYMS = new Set("dns ftp http https imap json ldap pop3 smtp ssh starttls tcp tls udp xml".split(" "));
+const UNCHANGED = "Unchanged";
 
 /**
  * The control for a schema.
  * @param {Object} schema as `plain` gives it
  * @param {*} value what is set now, or undefined
- * @param {{root: Object, name: string, isSet?: boolean}} about `isSet`: a secret that the server keeps to itself
+ * @param {{root: Object, name: string, isSet?: boolean, choices?: Array<[*, string]>}} about `isSet`: a secret that the
+ *   server keeps to itself; `choices`: value and word of each item that a list can have
  */
 export function control(schema, value, about) {
   const choices = choicesOf(schema);
   if (choices) return choice(schema, choices, value);
   if (schema.type === "boolean") return toggle(schema, value);
   if (schema.writeOnly) return secret(schema, about.isSet);
+  if (Array.isArray(schema.type)) return loose(schema, value);
   if (schema.type === "integer" || schema.type === "number") return number(schema, value);
   if (schema.type === "array") {
+    if (about.choices) return several(about, value);
     const items = plain(schema.items ?? {}, about.root);
     return items.properties ? rows(items, value, about) : list(schema, value, [items]);
   }
@@ -42,7 +65,8 @@ function choicesOf(schema) {
 }
 
 function choice(schema, choices, value) {
-  const now = value ?? schema.default;
+  const isOne = choices.some((one) => one.const === value) || (schema.nullable && value === null);
+  const now = isOne ? value : schema.default;
   const all =
     schema.nullable && !choices.some((one) => one.const === null)
       ? [{ const: null, title: "None" }, ...choices]
@@ -59,6 +83,8 @@ function choice(schema, choices, value) {
 
 function words(value) {
   const text = String(value);
+  if (Object.hasOwn(WORDS, text)) return WORDS[text];
+  if (ACRONYMS.has(text)) return text.toUpperCase();
   return /^[a-z]+(_[a-z]+)*$/.test(text) && text.length > 3
     ? (text[0].toUpperCase() + text.slice(1)).replaceAll("_", " ")
     : text;
@@ -104,14 +130,35 @@ function text(schema, value) {
   return { node, read: () => (isUrl ? node.value.trim() : node.value.trim() && node.value) || undefined };
 }
 
+/** A text, number, truth value or list, whichever it looks like: 5, true, ["a", "b"], anything else. */
+function loose(schema, value) {
+  const now = value ?? schema.default ?? "";
+  const { node } = text({ ...schema, default: "" }, typeof now === "string" ? quoted(now) : JSON.stringify(now));
+  return { node, read: () => (node.value.trim() ? loosely(node.value) : undefined) };
+}
+
+function loosely(text) {
+  try {
+    return JSON.parse(text) ?? text;
+  } catch {
+    return text;
+  }
+}
+
+/** A text that would be taken for a number or the like, in quotes. */
+const quoted = (text) => (typeof loosely(text) === "string" ? text : JSON.stringify(text));
+
 /** A secret is never sent to the page: empty keeps what is set, "Remove" takes it away. */
 function secret(schema, isSet) {
-  const node = passwordInput({
-    autocomplete: "new-password",
-    placeholder: isSet ? "Set – leave empty to keep" : null,
-    "data-what": schema.title,
-  });
-  const input = node.querySelector("input");
+  const placeholder = isSet ? UNCHANGED : null;
+  const node = schema["x-multiline"]
+    ? h(
+        "span",
+        { class: "secret-lines" },
+        h("textarea", { rows: 4, class: "code", autocomplete: "off", spellcheck: "false", placeholder }),
+      )
+    : passwordInput({ autocomplete: "new-password", placeholder, "data-what": schema.title });
+  const input = node.querySelector("input, textarea");
   let removed = false;
   if (isSet) {
     const button = h(
@@ -123,35 +170,64 @@ function secret(schema, isSet) {
           removed = !removed;
           input.value = "";
           input.disabled = removed;
-          input.placeholder = removed ? "Will be removed when you save" : "Set – leave empty to keep";
-          button.textContent = removed ? "Keep" : "Remove";
+          input.placeholder = removed ? "Will be removed when you save" : UNCHANGED;
+          name();
         },
       },
-      "Remove",
     );
+    const name = () => {
+      button.textContent = removed ? "Keep" : "Remove";
+      button.setAttribute("aria-label", `${button.textContent} ${schema.title}`);
+    };
+    name();
     node.append(button);
   }
   return { node, read: () => (removed ? null : input.value || undefined) };
 }
 
-/** A list in one line: "200, 201, 2xx". What looks like a number is one where the schema knows numbers. */
+/** A list of things that there are: a box to tick for each. */
+function several({ name, choices }, value) {
+  const now = [value ?? []].flat();
+  const boxes = choices.map(([one, word]) => {
+    const input = h("input", { type: "checkbox", name });
+    input.checked = now.includes(one);
+    return { one, input, node: h("label", {}, input, h("span", { dir: "auto" }, word)) };
+  });
+  const node = h(
+    "div",
+    { class: "boxes" },
+    boxes.length ? boxes.map(({ node }) => node) : h("p", { class: "hollow" }, "There is nothing to choose from yet."),
+  );
+  return {
+    node,
+    many: true,
+    read: () => boxes.filter(({ input }) => input.checked).map(({ one }) => one),
+  };
+}
+
+/**
+ * A list in one line ("200, 201, 2xx"), or a line each for values that may have commas in them. What looks like a number
+ * is one where the schema knows numbers.
+ */
 function list(schema, value, kinds) {
   const numbers = kinds.some((kind) => kind.type === "integer" || kind.type === "number");
   const example = kinds.some((kind) => kind.type === "string") && numbers ? "200, 201, 2xx" : null;
-  const node = h("input", {
-    type: "text",
+  const isLines = schema["x-multiline"];
+  const [between, separators] = isLines ? ["\n", /\n+/] : [", ", /[,;\n]+/];
+  const props = {
     autocomplete: "off",
     spellcheck: "false",
     dir: "auto",
-    placeholder: schema.examples?.flat().join(", ") ?? example,
-  });
-  node.value = [value ?? schema.default ?? []].flat().join(", ");
+    placeholder: schema.examples?.flat().join(between) ?? example,
+  };
+  const node = isLines ? h("textarea", { rows: 3, ...props }) : h("input", { type: "text", ...props });
+  node.value = [value ?? schema.default ?? []].flat().join(between);
   const single = kinds.some((kind) => kind.type === "integer") && schema.anyOf;
   return {
     node,
     read() {
       const parts = node.value
-        .split(/[,;\n]+/)
+        .split(separators)
         .map((part) => part.trim())
         .filter(Boolean)
         .map((part) => (numbers && /^-?\d+$/.test(part) ? Number(part) : part));
@@ -174,10 +250,13 @@ function rows(items, value, { root, name }) {
   );
 
   function add(one = {}) {
-    const cells = Object.entries(items.properties).map(([key, raw]) => {
-      const schema = plain(raw, root);
-      return { key, schema, ...control(schema, one[key], { root, name: key, isSet: one[`has_${key}`] }) };
+    const cells = ordered(items, root, 0).map(([key, spec]) => {
+      const made = control(spec, one[key], { root, name: key, isSet: one[`has_${key}`] });
+      const about = { name: key, label: spec.title ?? key, inline: made.inline, control: made.node };
+      const node = made.many ? manyField(about) : field(about);
+      return { name: key, spec, control: made.node, read: made.read, inline: made.inline, node };
     });
+    showWhen(cells);
     const remove = h(
       "button",
       {
@@ -195,10 +274,8 @@ function rows(items, value, { root, name }) {
     );
     const node = h(
       "div",
-      { class: "table-row", role: "group" },
-      cells.map(({ node: cell, key, schema, inline }) =>
-        field({ name: key, label: schema.title ?? key, control: cell, inline }),
-      ),
+      { class: `table-row${cells.length > 3 ? " long" : ""}`, role: "group" },
+      cells.map((cell) => cell.node),
       remove,
     );
     const line = { node, cells, isSet: Object.keys(one).some((key) => key.startsWith("has_")) };
@@ -214,7 +291,7 @@ function rows(items, value, { root, name }) {
     lines.forEach(({ node, cells }, i) => {
       node.dataset.field = `${name}.${i}`;
       node.setAttribute("aria-label", `${word} ${i + 1}`);
-      cells.forEach(({ key, node: cell }) => (cell.closest(".field").dataset.field = `${name}.${i}.${key}`));
+      cells.forEach((cell) => (cell.node.dataset.field = `${name}.${i}.${cell.name}`));
     });
   }
 
@@ -232,16 +309,34 @@ function rows(items, value, { root, name }) {
       number();
       if (lines.length === 0) return undefined;
       return lines.map(({ cells }) =>
-        Object.fromEntries(cells.map(({ key, read }) => [key, read()]).filter(([, one]) => one !== undefined)),
+        Object.fromEntries(
+          cells
+            .filter(({ node }) => !node.hidden)
+            .map((cell) => [cell.name, cell.read()])
+            .filter(([, one]) => one !== undefined),
+        ),
       );
     },
   };
 }
 
+/**
+ * The fields of an object with their schemas, in the order that they ask for.
+ * @param {number} usual where those stand that do not ask
+ * @returns {Array<[string, Object]>}
+ */
+export function ordered(schema, root, usual) {
+  const place = ([, spec], i) => spec["x-order"] ?? usual + i / 100;
+  return Object.entries(schema.properties ?? {})
+    .map(([name, raw]) => [name, plain(raw, root)])
+    .map((entry, i) => [...entry, place(entry, i)])
+    .sort((a, b) => a[2] - b[2]);
+}
+
 /** In a row with a "secret" switch, the value beside it is dotted out. */
 function hideValue(cells, one) {
-  const flag = cells.find(({ key }) => key === "secret")?.node;
-  const input = cells.find(({ key }) => key === "value")?.node;
+  const flag = cells.find(({ name }) => name === "secret")?.control;
+  const input = cells.find(({ name }) => name === "value")?.control;
   if (!flag || !input?.matches("input")) return;
   const apply = () => (input.type = flag.checked ? "password" : "text");
   input.autocomplete = "new-password";

@@ -42,6 +42,17 @@ export function field({ name, label, control, hint, required = true, inline = fa
   );
 }
 
+/** A field of several controls, as `field` otherwise. */
+export function manyField({ name, label, hint, control }) {
+  return h(
+    "fieldset",
+    { class: "many", "data-field": name },
+    h("legend", {}, label),
+    hint && h("p", { class: "hint" }, hint),
+    control,
+  );
+}
+
 /** A body without what was left empty: the API then says "is required". */
 export const filled = (body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== ""));
 
@@ -142,20 +153,29 @@ export function passwordInput(props) {
  */
 export function onSubmit(form, work) {
   form.noValidate = true;
-  form.onsubmit = async (event) => {
+  form.onsubmit = (event) => {
     event.preventDefault();
-    const button = form.querySelector("button[type=submit]");
-    if (button.getAttribute("aria-busy")) return;
-    clearErrors(form);
-    button.setAttribute("aria-busy", "true");
-    try {
-      await work(form);
-    } catch (error) {
-      if (!error.code) throw error;
-      showErrors(form, error);
-    } finally {
-      button.removeAttribute("aria-busy");
-    }
+    return run(form, form.querySelector("button[type=submit]"), work);
   };
   return form;
+}
+
+/**
+ * What a button of a form does: once at a time, errors shown at the fields.
+ * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
+ * @param {(form: HTMLFormElement) => Promise<void>} work
+ */
+export async function run(form, button, work) {
+  if (button.getAttribute("aria-busy")) return;
+  clearErrors(form);
+  button.setAttribute("aria-busy", "true");
+  try {
+    await work(form);
+  } catch (error) {
+    if (!error.code) throw error;
+    showErrors(form, error);
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
 }

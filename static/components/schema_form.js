@@ -1,9 +1,9 @@
 /** The fields of a JSON Schema: in the order and the groups that its hints ask for. */
 
 import { h } from "../dom.js";
-import { plain } from "../schema.js";
-import { control } from "./controls.js";
-import { field } from "./field.js";
+import { showWhen } from "./conditions.js";
+import { control, ordered } from "./controls.js";
+import { field, manyField } from "./field.js";
 
 const GROUP_TITLES = {
   request: "Request",
@@ -18,19 +18,20 @@ const GROUP_TITLES = {
  * @param {Object} schema a JSON Schema (2020-12) of an object; `x-order`, `x-group`, `x-multiline` and `x-when`
  *   ({field: value or values}: shown only then) are ours
  * @param {Object} [values] what is set now; `has_<key>: true` says that a secret is
- * @returns {{main: Node[], groups: Object<string, Node[]>, read: () => Object}} fields without a group and all that are
- *   required, the rest by group
+ * @param {Object<string, Array<[*, string]>>} [choices] for a list by its name: value and word of each item there is
+ * @returns {{main: Node[], groups: Object<string, Node[]>, read: () => Object, changed: () => Object}} `main`: fields
+ *   without a group, all that are required, and what a request always has; `groups`: the rest; `changed`: what is read
+ *   without the values that nobody chose
  */
-export function schemaFields(schema, values = {}) {
+export function schemaFields(schema, values = {}, choices = {}) {
   const required = new Set(schema.required ?? []);
-  const entries = Object.entries(schema.properties ?? {})
-    .map(([name, raw], i) => ({ name, spec: plain(raw, schema), place: raw["x-order"] ?? 50 + i / 100 }))
-    .filter(({ spec }) => !("const" in spec) && !spec.readOnly)
-    .sort((a, b) => a.place - b.place)
-    .map(({ name, spec }) => draw(name, spec, required.has(name)));
+  const entries = ordered(schema, schema, 50)
+    .filter(([, spec]) => !("const" in spec) && !spec.readOnly)
+    .map(([name, spec]) => draw(name, spec, required.has(name)));
 
   function draw(name, spec, isRequired) {
-    const made = control(spec, values[name], { root: schema, name, isSet: values[`has_${name}`] });
+    const more = { root: schema, name, isSet: values[`has_${name}`], choices: choices[name] };
+    const made = control(spec, values[name], more);
     const about = {
       name,
       label: spec.title ?? name,
@@ -38,57 +39,44 @@ export function schemaFields(schema, values = {}) {
       required: isRequired || !isBlank(spec.default),
     };
     const node = made.many
-      ? manyField(about, made)
+      ? manyField({ ...about, control: made.node })
       : field({ ...about, control: made.node, inline: made.inline, short: made.short });
     return { name, spec, node, read: made.read };
   }
 
-  const conditions = entries.filter(({ spec }) => spec["x-when"]);
-  function applyConditions() {
-    for (const { node, spec } of conditions) {
-      node.hidden = !Object.entries(spec["x-when"]).every(([name, wanted]) =>
-        [wanted].flat().includes(entries.find((entry) => entry.name === name)?.read()),
-      );
-    }
-  }
-  for (const name of new Set(conditions.flatMap(({ spec }) => Object.keys(spec["x-when"])))) {
-    entries.find((entry) => entry.name === name)?.node.addEventListener("change", applyConditions);
-  }
-  applyConditions();
+  showWhen(entries);
 
-  const main = [];
-  const groups = {};
-  for (const { name, node, spec } of entries) {
+  const main = new Map();
+  const groups = Object.fromEntries(Object.keys(GROUP_TITLES).map((group) => [group, []]));
+  // What must be filled in comes first, wherever it belongs, and with it what every request has.
+  const isMain = ({ name, spec }) => {
     const group = spec["x-group"];
-    // What must be filled in comes first, wherever it belongs.
-    if (!group || required.has(name)) main.push(node);
-    else (groups[group] ??= []).push(node);
+    if (!group || required.has(name)) return true;
+    const bound = Object.keys(spec["x-when"] ?? {});
+    const isUsual = !isBlank(spec.default) && spec.default !== "none";
+    return group === "request" && (isUsual || (bound.length > 0 && bound.every((one) => main.has(one))));
+  };
+  for (const entry of entries) {
+    if (isMain(entry)) main.set(entry.name, entry.node);
+    else (groups[entry.spec["x-group"]] ??= []).push(entry.node);
   }
+  const read = () =>
+    entries
+      .filter(({ node }) => !node.hidden)
+      .map(({ name, spec, read }) => [name, read(), spec.default])
+      .filter(([, value]) => value !== undefined);
   return {
-    main,
-    groups,
-    read: () =>
-      Object.fromEntries(
-        entries
-          .filter(({ node }) => !node.hidden)
-          .map(({ name, read }) => [name, read()])
-          .filter(([, value]) => value !== undefined),
-      ),
+    main: [...main.values()],
+    groups: Object.fromEntries(Object.entries(groups).filter(([, nodes]) => nodes.length)),
+    read: () => Object.fromEntries(read()),
+    changed: () => Object.fromEntries(read().filter(([, value, usual]) => !isSame(value, usual))),
   };
 }
 
+const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
 /** Nothing, as a default: the field may stay empty. */
 const isBlank = (value) => value === undefined || value === null || value.length === 0;
-
-function manyField({ name, label, hint }, { node }) {
-  return h(
-    "fieldset",
-    { class: "many", "data-field": name },
-    h("legend", {}, label),
-    hint && h("p", { class: "hint" }, hint),
-    node,
-  );
-}
 
 /**
  * A titled group; "advanced" is closed until it is asked for.

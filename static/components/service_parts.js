@@ -1,45 +1,34 @@
 /** Parts of a service's page: instants, recent errors, certificate, details. */
 
 import { h } from "../dom.js";
-import { ago, every, milliseconds, plural, secondsSince, utc, webLink } from "../format.js";
+import { ago, due, every, milliseconds, plural, secondsSince, utc, webLink } from "../format.js";
 import { bones } from "./blank.js";
+import { kindWord } from "./causes.js";
 import { icon, mark } from "./icon.js";
 
+const instant = (iso, words) => h("time", { datetime: iso, title: utc(iso) }, words);
+
 /** How long ago, with the exact instant in its title. */
-export function time(iso) {
-  return h("time", { datetime: iso, title: utc(iso) }, ago(iso));
-}
+export const time = (iso) => instant(iso, ago(iso));
 
-const KINDS = {
-  dns_error: "Name not found",
-  connection_refused: "Connection refused",
-  connection_reset: "Connection reset",
-  network_unreachable: "Network unreachable",
-  connect_timeout: "No connection in time",
-  timeout: "No answer in time",
-  tls_error: "TLS error",
-  certificate_expired: "Certificate expired",
-  certificate_expiring: "Certificate about to expire",
-  certificate_invalid: "Certificate not valid",
-  too_many_redirects: "Too many redirects",
-  status_mismatch: "Unexpected status code",
-  assertion_failed: "Assertion failed",
-  body_too_large: "Answer too large",
-  protocol_error: "Protocol error",
-  packet_loss: "Packet loss",
-  authentication_failed: "Authentication failed",
-  no_heartbeat: "No heartbeat",
-  probe_offline: "Probe offline",
-  internal_error: "Internal error",
-};
+/** In how long, likewise. */
+export const timeDue = (iso) => instant(iso, due(iso));
 
-/** Recent errors; null while they load. */
-export function errorTable(errors) {
+/** How many errors are shown, and how many more at a press. The server gives a hundred at a time. */
+export const FEW_ERRORS = 5;
+const MORE_ERRORS = 20;
+const MOST_ERRORS = 100;
+
+/**
+ * The newest errors, a few at first.
+ * @param {{data: Object[], meta: {total: number}}|null} errors null while they load
+ * @param {(count: number) => void} show called with how many are wanted
+ */
+export function errorTable(errors, show) {
   if (errors === null) return bones("row", "row");
-  if (errors.length === 0) return h("p", { class: "hollow calm" }, mark("operational"), "No check has failed yet.");
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "errors-title" },
+  const { data, meta } = errors;
+  if (data.length === 0) return h("p", { class: "hollow calm" }, mark("operational"), "No check has failed yet.");
+  return [
     h(
       "table",
       { class: "errors" },
@@ -52,24 +41,34 @@ export function errorTable(errors) {
           ["When", "What", "Response"].map((text) => h("th", { scope: "col" }, text)),
         ),
       ),
-      h(
-        "tbody",
-        {},
-        errors.map((error) =>
-          h(
-            "tr",
-            { key: error.id },
-            h("td", {}, time(error.timestamp)),
-            h(
-              "td",
-              { dir: "auto" },
-              h("strong", {}, KINDS[error.code] ?? error.code),
-              h("span", { class: "message" }, error.message),
-            ),
-            h("td", {}, milliseconds(error.response_time)),
-          ),
-        ),
-      ),
+      h("tbody", {}, data.map(errorRow)),
+    ),
+    meta.total > FEW_ERRORS && errorsFoot(data.length, meta.total, show),
+  ];
+}
+
+function errorRow({ id, timestamp, code, message, response_time }) {
+  return h(
+    "tr",
+    { key: id },
+    h("td", {}, time(timestamp)),
+    h("td", { dir: "auto" }, h("strong", {}, kindWord(code)), h("span", { class: "message" }, message)),
+    h("td", {}, milliseconds(response_time)),
+  );
+}
+
+/** How many there are, and the button for more: the same one takes them away again, so that it keeps the focus. */
+function errorsFoot(shown, total, show) {
+  const next = Math.min(shown + MORE_ERRORS, MOST_ERRORS);
+  const more = Math.min(next, total) - shown;
+  return h(
+    "p",
+    { class: "errors-foot" },
+    h("span", {}, shown < total ? `The newest ${shown} of ${total.toLocaleString("en-GB")}.` : `All ${total} are shown.`),
+    h(
+      "button",
+      { class: "button small", type: "button", onclick: () => show(more > 0 ? next : FEW_ERRORS) },
+      more > 0 ? `Show ${more} more` : "Show fewer",
     ),
   );
 }
@@ -111,7 +110,8 @@ export function facts(service, status) {
   const link = webLink(service.target ?? service.config?.url ?? "");
   const probes = status.probes ?? [];
   return list([
-    ["Checked", every(service.interval_seconds ?? service.interval * 60)],
+    // A heartbeat service is not checked: it calls.
+    !service.heartbeat_key && ["Checked", every(service.interval_seconds ?? service.interval * 60)],
     ["Type", service.type.toUpperCase()],
     link && [
       "Address",

@@ -42,7 +42,7 @@ export function serviceRow(service, { refresh }) {
     h(
       "span",
       { class: "measures" },
-      figure("Response", milliseconds(service.enabled ? service.response_time : null)),
+      figure("Response", milliseconds(service.response_time)),
       figure("24 h", percent(uptime?.["24h"])),
       figure("30 d", percent(uptime?.["30d"])),
     ),
@@ -69,7 +69,7 @@ export function pauseButton(service, refresh, small = false) {
     try {
       await call("PATCH", `services/${id}`, { enabled: !enabled });
       await refresh();
-      note(enabled ? `${name} is paused. It is not checked until you resume it.` : `${name} is being checked again.`);
+      note(enabled ? `${name} is paused until you resume it.` : `${name} is being checked again.`);
     } catch (error) {
       noteError(error, `${name} was not ${enabled ? "paused" : "resumed"}.`);
     }

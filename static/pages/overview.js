@@ -232,7 +232,7 @@ function columns() {
     { class: "columns", "aria-hidden": "true" },
     h("span", {}, "Status"),
     h("span", {}, "Service"),
-    h("span", {}, "Last 24 hours"),
+    h("span", { class: "over-bars" }, "Last 24 hours", h("span", { class: "label" }, " as bars")),
     h("span", {}, "Response"),
     h("span", {}, "24 h"),
     h("span", {}, "30 d"),

@@ -2,16 +2,19 @@
 
 import { call, get, remembered } from "../api.js";
 import { h, render, slot } from "../dom.js";
-import { milliseconds, percent, sentence, statusRest, statusWord, utc } from "../format.js";
-import { repeat } from "../poll.js";
+import { milliseconds, percent, secondsSince, statusRest, statusWord, utc } from "../format.js";
+import { everySecond, repeat } from "../poll.js";
 import { go, setTitle, setTrouble } from "../router.js";
-import { announce, note, noteError } from "../components/announce.js";
+import { followUp, note, noteError } from "../components/announce.js";
 import { backLink, blank, bones, errorText, noService } from "../components/blank.js";
+import { cause } from "../components/causes.js";
 import { responseChart } from "../components/chart.js";
+import { spanQuery } from "../components/chart_span.js";
 import { openDialog } from "../components/dialog.js";
-import { icon, statusBadge } from "../components/icon.js";
+import { heartbeatAddress, heartbeatTable } from "../components/heartbeat.js";
+import { icon, mark, statusBadge } from "../components/icon.js";
 import { pauseButton } from "../components/service_row.js";
-import { certificate, errorTable, facts, time } from "../components/service_parts.js";
+import { certificate, errorTable, facts, FEW_ERRORS, time, timeDue } from "../components/service_parts.js";
 
 const PERIODS = { "24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days" };
 
@@ -24,6 +27,8 @@ export function page({ params, signal }) {
     status: remembered(`${path}/status`)?.data ?? null,
     uptime: {},
     errors: null,
+    beats: null,
+    errorCount: FEW_ERRORS,
     period: "24h",
     problem: null,
   };
@@ -34,14 +39,17 @@ export function page({ params, signal }) {
   const draw = () => render(root, content(state, chart, actions));
 
   async function loadFigures() {
-    const [times, errors, ...uptimes] = await Promise.all([
-      get(`${path}/metrics/response-times?period=${state.period}`, { signal }),
-      get(`${path}/errors?limit=20`, { signal }),
+    const isPassive = state.service.heartbeat_key != null;
+    const [times, errors, beats, ...uptimes] = await Promise.all([
+      get(`${path}/metrics/response-times?${spanQuery(state.period, state.service.created_at)}`, { signal }),
+      get(`${path}/errors?limit=${state.errorCount}`, { signal }),
+      isPassive ? get(`${path}/heartbeats?limit=${FEW_ERRORS}`, { signal }) : null,
       ...Object.keys(PERIODS).map((period) => get(`${path}/metrics/uptime?period=${period}`, { signal })),
     ]);
-    state.errors = errors.data;
+    state.errors = errors;
+    state.beats = beats?.data ?? null;
     Object.keys(PERIODS).forEach((period, i) => (state.uptime[period] = uptimes[i].data));
-    chart.update(times);
+    chart.update(times, state.service);
   }
 
   async function load() {
@@ -50,19 +58,15 @@ export function page({ params, signal }) {
       get(`${path}/status`, { signal }),
       get("services?status=down&limit=1", { signal }),
     ]);
-    if (state.status && state.status.status !== status.data.status)
-      announce(`${status.data.name} is ${statusWord(status.data.status).toLowerCase()}.`);
+    tell(state.status, status.data, service.data);
     Object.assign(state, { service: service.data, status: status.data, problem: null });
     setTitle(state.service.name);
     setTrouble(down.meta.total, down.meta.total > 0 ? "down" : status.data.status);
     draw();
     // The figures change only with a new check, and nobody reads them faster than this.
-    const version = `${status.data.last_check_at} ${status.data.status} ${state.period}`;
-    if (
-      version === figuresOf ||
-      (figuresOf?.endsWith(`${status.data.status} ${state.period}`) && Date.now() - figuresAt < 10_000)
-    )
-      return;
+    const wanted = `${status.data.status} ${state.period} ${state.errorCount}`;
+    const version = `${status.data.last_check_at} ${wanted}`;
+    if (version === figuresOf || (figuresOf?.endsWith(wanted) && Date.now() - figuresAt < 10_000)) return;
     await loadFigures();
     [figuresOf, figuresAt] = [version, Date.now()];
     draw();
@@ -74,8 +78,13 @@ export function page({ params, signal }) {
     state.problem = error;
     draw();
   });
+  everySecond(draw, signal);
   const actions = {
     refresh,
+    showErrors: (count) => {
+      state.errorCount = count;
+      refresh();
+    },
     remove: () => remove(state.service),
     choosePeriod: (period) => {
       state.period = period;
@@ -96,6 +105,7 @@ function content(state, chart, actions) {
     header(service, status, actions),
     h("section", { class: `now ${status.status}`, key: "now", "aria-label": "Status" }, now(service, status)),
     h("dl", { class: "figures", key: "figures" }, figures(state)),
+    service.heartbeat_key && heartbeatAddress(service),
     h(
       "section",
       { class: "card", key: "chart", "aria-labelledby": "chart-title" },
@@ -114,11 +124,18 @@ function content(state, chart, actions) {
         "section",
         { class: "card", "aria-labelledby": "errors-title" },
         h("h2", { id: "errors-title" }, "Recent errors"),
-        errorTable(state.errors),
+        errorTable(state.errors, actions.showErrors),
       ),
       h(
         "div",
         { class: "side" },
+        state.beats &&
+          h(
+            "section",
+            { class: "card", "aria-labelledby": "beats-title" },
+            h("h2", { id: "beats-title" }, "Last heartbeats"),
+            heartbeatTable(state.beats),
+          ),
         status.certificate && certificate(status.certificate),
         h(
           "section",
@@ -167,8 +184,17 @@ function header(service, status, actions) {
   );
 }
 
+/** Say a new status; of a service that was just added, also the first one: somebody waits for it. */
+function tell(before, after, service) {
+  const isNew = before ? before.status !== after.status : secondsSince(service.created_at) < 10;
+  if (isNew && after.status !== "pending")
+    followUp(`${after.name} is ${statusWord(after.status).toLowerCase()}.`, mark(after.status));
+}
+
 function now(service, status) {
   const since = status.status_changed_at;
+  const why = cause(service, status);
+  const isWatched = !["pending", "paused"].includes(status.status);
   return [
     statusBadge(status.status),
     " ",
@@ -176,17 +202,14 @@ function now(service, status) {
       "p",
       {},
       h("span", { title: since && `Since ${utc(since)}` }, statusRest(status.status, since)),
-      status.message &&
-        ["operational", "paused"].includes(status.status) === false && [
-          " ",
-          h("span", { dir: "auto" }, sentence(status.message)),
-        ],
+      why && [" ", h("span", { dir: "auto" }, why)],
     ),
     h(
       "p",
       { class: "meta" },
-      status.last_check_at ? ["Last check ", time(status.last_check_at), "."] : null,
-      service.enabled && status.next_check_at ? [" Next ", time(status.next_check_at), "."] : null,
+      status.last_check_at && h("span", {}, "Last check ", time(status.last_check_at), ". "),
+      // Of a pending service one is under way, and the next comes after it.
+      isWatched && status.next_check_at && h("span", {}, "Next ", timeDue(status.next_check_at), "."),
     ),
   ];
 }
@@ -201,7 +224,7 @@ function figures({ service, status, uptime }) {
       : one && "no checks yet";
   };
   return [
-    cell("Response time", milliseconds(service.enabled ? status.response_time : null), "last check"),
+    cell("Response time", milliseconds(status.response_time), "last check"),
     ...Object.entries(PERIODS).map(([period, words]) =>
       cell(
         `Uptime, ${words}`,

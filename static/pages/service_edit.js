@@ -2,12 +2,15 @@
 
 import { call, get, getAll } from "../api.js";
 import { h, swap } from "../dom.js";
+import { byName } from "../format.js";
 import { go, setTitle } from "../router.js";
-import { note } from "../components/announce.js";
+import { note, noteError } from "../components/announce.js";
 import { backLink, blank, bones, errorText, noService } from "../components/blank.js";
-import { clearErrors, field, freshId, onSubmit } from "../components/field.js";
+import { clearErrors, field, freshId, onSubmit, run } from "../components/field.js";
 import { icon, typeIcon } from "../components/icon.js";
 import { fieldGroup, schemaFields } from "../components/schema_form.js";
+import { trial } from "../components/trial.js";
+import { typePicker } from "../components/type_picker.js";
 
 /** What every service has, whatever its type, as a schema too. */
 const GENERAL = {
@@ -40,6 +43,15 @@ const GENERAL = {
       maximum: 3600,
       default: 20,
       title: "Seconds between retries",
+      "x-group": "judging",
+    },
+    recoveries: {
+      type: "integer",
+      minimum: 1,
+      maximum: 10,
+      default: 1,
+      title: "Successes before up again",
+      description: "Successful checks in a row that end an outage.",
       "x-group": "judging",
     },
     degraded_after_ms: {
@@ -80,13 +92,21 @@ async function load(id, signal) {
     id ? get(`services/${id}`, { signal }).then((body) => body.data) : null,
   ]);
   const type = service?.type ?? types.find((one) => one.type === "http")?.type ?? types[0].type;
-  return { types, projects, service, type, schema: await schemaOf(type, signal) };
+  return { types, projects, service, type, drawn: await drawFields(type, service, service?.config, signal) };
 }
 
-const schemaOf = (type, signal) =>
-  get(`service-types/${encodeURIComponent(type)}/schema`, { signal }).then((body) => body.data);
+/** The fields of a type; those of its lists of services have the services to choose from. */
+async function drawFields(type, service, values, signal) {
+  const { data: schema } = await get(`service-types/${encodeURIComponent(type)}/schema`, { signal });
+  const choices = {};
+  if ("service_ids" in schema.properties) {
+    const others = (await getAll("services", { signal })).filter(({ id }) => id !== service?.id);
+    choices.service_ids = others.sort(byName).map(({ id, name }) => [id, name]);
+  }
+  return schemaFields(schema, values, choices);
+}
 
-function form({ types, projects, service, type, schema, query, signal }) {
+function form({ types, projects, service, type, drawn, query, signal }) {
   const chosenProject = service ? service.project_id : Number(query.get("project")) || null;
   const properties = {
     ...GENERAL.properties,
@@ -99,43 +119,73 @@ function form({ types, projects, service, type, schema, query, signal }) {
   };
   const general = schemaFields({ ...GENERAL, properties }, { ...service, project_id: chosenProject });
   const interval = intervalField(service?.interval_seconds ?? (service ? service.interval * 60 : 180));
-  let config = schemaFields(schema, service?.config);
+  const attempt = trial();
+  let config = drawn;
   const main = h("section", { class: "card group-box" });
   const rest = h("div", { class: "rest" });
   const advanced = h("div", { class: "rest" });
 
+  /** A type that is told how things are has nothing to try out, and no rhythm of its own. */
+  const isPassive = () => types.find((one) => one.type === type)?.category === "passive";
+
   function lay() {
+    interval.node.hidden = isPassive();
+    tryButton.hidden = isPassive();
     const { advanced: hidden = [], ...groups } = config.groups;
     main.replaceChildren(h("div", { class: "fields" }, general.main, config.main, interval.node));
     rest.replaceChildren(...Object.entries(groups).map(([name, fields]) => fieldGroup(name, fields)));
     advanced.replaceChildren(fieldGroup("advanced", [...general.groups.judging, ...hidden]));
   }
-  lay();
 
+  let wanted = type;
   async function changeType(next) {
-    const [values, nextSchema] = [config.read(), await schemaOf(next, signal)];
+    wanted = next;
+    const fields = await drawFields(next, service, config.changed(), signal);
+    if (wanted !== next) return; // another one was chosen meanwhile
     type = next;
-    config = schemaFields(nextSchema, values);
+    config = fields;
     clearErrors(element);
+    attempt.clear();
     lay();
   }
 
+  const pick = (next) =>
+    changeType(next).catch((error) => signal.aborted || noteError(error, "The form of this type cannot be shown."));
+
+  const tryButton = h(
+    "button",
+    {
+      class: "button",
+      type: "button",
+      onclick: () =>
+        run(element, tryButton, () =>
+          attempt.attempt({ type, config: config.read(), ...(service && { service_id: service.id }) }, signal),
+        ),
+    },
+    icon("ping"),
+    "Try it now",
+  );
   const element = h(
     "form",
     { class: "edit-form" },
-    !service && types.length > 1 && typePicker(types, type, changeType),
+    !service && types.length > 1 && typePicker(types, type, pick),
     main,
+    attempt.node,
     rest,
     fieldGroup("organise", general.groups.about),
     advanced,
     h(
       "div",
       { class: "actions" },
+      tryButton,
+      h("span", { class: "spread" }),
       h("a", { class: "button", href: service ? `#/services/${service.id}` : "#/" }, "Cancel"),
       h("button", { class: "button primary", type: "submit" }, service ? "Save changes" : "Add service"),
     ),
   );
 
+  lay();
+  element.addEventListener("input", attempt.outdate);
   onSubmit(element, async () => {
     const body = { ...general.read(), type, config: config.read(), ...interval.read() };
     const { data } = service ? await call("PUT", `services/${service.id}`, body) : await call("POST", "services", body);
@@ -160,41 +210,11 @@ function form({ types, projects, service, type, schema, query, signal }) {
       h(
         "p",
         { class: "kind" },
-        typeIcon(types.find((one) => one.type === type)?.icon),
+        typeIcon(types.find((one) => one.type === type)?.icon, type),
         types.find((one) => one.type === type)?.name ?? type,
       ),
     element,
   ].filter(Boolean);
-}
-
-function typePicker(types, chosen, changed) {
-  const about = h("p", { class: "hint", id: "type-hint" });
-  const describe = (type) => about.replaceChildren(types.find((one) => one.type === type)?.description ?? "");
-  describe(chosen);
-  return h(
-    "fieldset",
-    { class: "types", "data-field": "type" },
-    h("legend", {}, "What to watch"),
-    h(
-      "div",
-      {},
-      types.map((one) => {
-        const input = h("input", {
-          type: "radio",
-          name: "type",
-          value: one.type,
-          "aria-describedby": "type-hint",
-          onchange: () => {
-            describe(one.type);
-            changed(one.type);
-          },
-        });
-        input.checked = one.type === chosen;
-        return h("label", {}, input, h("span", {}, typeIcon(one.icon), one.name));
-      }),
-    ),
-    about,
-  );
 }
 
 /** Minutes (the API's `interval`, 1–60) or seconds (`interval_seconds`, 5–86400). */
