@@ -21,9 +21,11 @@ def main() -> None:
     names = [info.name for info in pkgutil.iter_modules(bench.__path__) if info.name[0] != "_"]
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("name", nargs="?", choices=names, help="which; all when left out")
-    parser.add_argument("--services", type=int, default=200, help="how many are watched")
+    parser.add_argument(
+        "--rates", type=rates, default=[100, 300, 1000], help="checks a second, with commas"
+    )
     parser.add_argument("--interval", type=int, default=5, help="seconds between checks of one")
-    parser.add_argument("--seconds", type=int, default=60, help="how long is measured")
+    parser.add_argument("--seconds", type=int, default=20, help="how long each row is measured")
     options = parser.parse_args()
     for name in [options.name] if options.name else names:
         rows: list[Row] = importlib.import_module(f"tests.bench.{name}").measure(options)
@@ -33,6 +35,11 @@ def main() -> None:
         facts = {"machine": platform.platform(), "python": platform.python_version()}
         text = json.dumps({"name": name, **facts, "rows": rows}, indent=2)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def rates(text: str) -> list[int]:
+    """`100,300` as numbers."""
+    return [int(part) for part in text.split(",")]
 
 
 def show(name: str, rows: list[Row]) -> None:
