@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from uptimehunt.checks import certificates, curl, net, text
 from uptimehunt.checks.base import CheckType, Deadline, Outcome, place, whole_ms
 from uptimehunt.checks.http_fields import SENSITIVE_NAME, Header
-from uptimehunt.checks.peer import CaPem, PeerConfig, target
+from uptimehunt.checks.peer import AuthorityConfig, ExpiryConfig, PeerConfig, target
 from uptimehunt.checks.url import Url
 
 _PATH = "/grpc.health.v1.Health/Check"
@@ -47,7 +47,7 @@ def _valid_metadata(headers: list[Header]) -> list[Header]:
     return headers
 
 
-class GrpcConfig(PeerConfig):
+class GrpcConfig(PeerConfig, AuthorityConfig, ExpiryConfig):
     """Which server to ask for the health of which service."""
 
     service: str = Field(
@@ -69,27 +69,6 @@ class GrpcConfig(PeerConfig):
         title="TLS",
         description="Connect with TLS.",
         json_schema_extra=place(20, "tls"),
-    )
-    verify_tls: bool = Field(
-        default=True,
-        title="Verify certificate",
-        description="Fail when the certificate is expired, of another host or not trusted.",
-        json_schema_extra=place(21, "tls"),
-    )
-    ca_pem: CaPem | None = Field(
-        default=None,
-        max_length=65536,
-        title="CA certificates",
-        description="PEM; trusted for this service instead of the system's.",
-        json_schema_extra=place(22, "tls", **{"x-multiline": True}),
-    )
-    certificate_warn_days: int = Field(
-        default=14,
-        ge=0,
-        le=365,
-        title="Certificate warning",
-        description="Warn when the certificate expires within this many days; 0 for never.",
-        json_schema_extra=place(23, "tls"),
     )
 
     @functools.cached_property

@@ -71,22 +71,14 @@ class PeerConfig(HostConfig):
         return net.peer(self.host, self.port)
 
 
-class TrustConfig(PeerConfig):
-    """Which certificates are trusted."""
+class AuthorityConfig(CheckConfig):
+    """Whose certificates are trusted."""
 
     verify_tls: bool = Field(
         default=True,
         title="Verify certificate",
         description="Fail when the certificate is expired, of another host or not trusted.",
         json_schema_extra=place(21, "tls"),
-    )
-    server_name: ServerName | None = Field(
-        default=None,
-        min_length=1,
-        max_length=255,
-        title="Server name",
-        description="Name to ask for in the handshake; the host when left out.",
-        json_schema_extra=place(22, "tls"),
     )
     ca_pem: CaPem | None = Field(
         default=None,
@@ -96,14 +88,9 @@ class TrustConfig(PeerConfig):
         json_schema_extra=place(23, "tls", **{"x-multiline": True}),
     )
 
-    @property
-    def warn_within_days(self) -> int:
-        """With so many days left to a certificate a warning is due; 0 for never."""
-        return 0
 
-
-class TlsConfig(TrustConfig):
-    """How a certificate is judged, for those who speak TLS."""
+class ExpiryConfig(CheckConfig):
+    """When a certificate is worth a warning."""
 
     certificate_warn_days: int = Field(
         default=14,
@@ -113,6 +100,28 @@ class TlsConfig(TrustConfig):
         description="Warn when the certificate expires within this many days; 0 for never.",
         json_schema_extra=place(24, "tls"),
     )
+
+
+class TrustConfig(PeerConfig, AuthorityConfig):
+    """Which certificates are trusted, for a peer that shows one."""
+
+    server_name: ServerName | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        title="Server name",
+        description="Name to ask for in the handshake; the host when left out.",
+        json_schema_extra=place(22, "tls"),
+    )
+
+    @property
+    def warn_within_days(self) -> int:
+        """With so many days left to a certificate a warning is due; 0 for never."""
+        return 0
+
+
+class TlsConfig(TrustConfig, ExpiryConfig):
+    """How a certificate is judged, for those who speak TLS."""
 
     @property
     def warn_within_days(self) -> int:

@@ -5,38 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from uptimehunt.checks.base import CheckConfig, place, refuse, secret
+from uptimehunt.checks.base import place, refuse, secret
 from uptimehunt.checks.http_fields import optional
-from uptimehunt.checks.peer import CaPem
+from uptimehunt.checks.peer import AuthorityConfig, ExpiryConfig
 from uptimehunt.checks.proxy import Proxy, parse_proxy, valid_proxy
 
 HttpVersion = Literal["auto", "1.1", "2"]
 
 
-class WebConfig(CheckConfig):
+class WebConfig(AuthorityConfig, ExpiryConfig):
     """How requests travel, and how far they may lead."""
 
-    verify_tls: bool = Field(
-        default=True,
-        title="Verify certificate",
-        description="Fail when the certificate is expired, of another host or not trusted.",
-        json_schema_extra=place(20, "tls"),
-    )
-    ca_pem: CaPem | None = Field(
-        default=None,
-        max_length=65536,
-        title="CA certificates",
-        description="PEM; trusted for this service instead of the system's.",
-        json_schema_extra=place(21, "tls", **{"x-multiline": True}),
-    )
-    certificate_warn_days: int = Field(
-        default=14,
-        ge=0,
-        le=365,
-        title="Certificate warning",
-        description="Warn when the certificate expires within this many days; 0 for never.",
-        json_schema_extra=place(22, "tls"),
-    )
     follow_redirects: bool = Field(
         default=True,
         title="Follow redirects",

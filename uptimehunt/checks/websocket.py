@@ -14,9 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from uptimehunt import __version__
 from uptimehunt.checks import net, stream, text
-from uptimehunt.checks.base import CheckConfig, CheckType, Deadline, Outcome, Target, place
+from uptimehunt.checks.base import CheckType, Deadline, Outcome, Target, place
 from uptimehunt.checks.http_fields import SENSITIVE_NAME, Header
-from uptimehunt.checks.peer import CaPem, TlsConfig
+from uptimehunt.checks.peer import AuthorityConfig, ExpiryConfig, TlsConfig
 from uptimehunt.checks.stream import Stream
 from uptimehunt.checks.url import Url, parse_url
 from uptimehunt.checks.websocket_protocol import Messages, shake_hands
@@ -58,7 +58,7 @@ def _valid_headers(headers: list[Header]) -> list[Header]:
     return headers
 
 
-class WebsocketConfig(CheckConfig):
+class WebsocketConfig(AuthorityConfig, ExpiryConfig):
     """Where to switch to WebSocket, and what to say and to hear there."""
 
     url: Annotated[str, AfterValidator(_valid_url)] = Field(
@@ -98,27 +98,6 @@ class WebsocketConfig(CheckConfig):
         title="Expected message",
         description="RE2 pattern that a text must match; left out, none is awaited.",
         json_schema_extra=place(10, "expect"),
-    )
-    verify_tls: bool = Field(
-        default=True,
-        title="Verify certificate",
-        description="Fail when the certificate is expired, of another host or not trusted.",
-        json_schema_extra=place(20, "tls"),
-    )
-    ca_pem: CaPem | None = Field(
-        default=None,
-        max_length=65536,
-        title="CA certificates",
-        description="PEM; trusted for this service instead of the system's.",
-        json_schema_extra=place(21, "tls", **{"x-multiline": True}),
-    )
-    certificate_warn_days: int = Field(
-        default=14,
-        ge=0,
-        le=365,
-        title="Certificate warning",
-        description="Warn when the certificate expires within this many days; 0 for never.",
-        json_schema_extra=place(22, "tls"),
     )
 
     @functools.cached_property

@@ -163,9 +163,9 @@ def test_a_server_that_speaks_no_tls_is_a_tls_error() -> None:
 def test_trouble_before_a_certificate_ends_by_the_deadline(target: Any, error: str) -> None:
     with target() as port:
         began = time.monotonic()
-        outcome = check(port, 0.5 if error == "timeout" else 5)
+        outcome = check(port, 0.5 if "timeout" in error else 5)
 
-        assert error != "timeout" or time.monotonic() - began < 1
+        assert "timeout" not in error or time.monotonic() - began < 1
     assert outcome.error == error
     assert "certificate" not in outcome.details
 
