@@ -12,12 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import peewee
-
 from uptimehunt import checks, clock
 from uptimehunt.checks import Outcome
 from uptimehunt.domain import incidents, status
 from uptimehunt.logs import about
+from uptimehunt.store.bulk import Put
 from uptimehunt.store.models import (
     LOCAL_PROBE,
     SLOT_MS,
@@ -255,7 +254,9 @@ _STATE = (
     *("status", "changed_at", "failures", "failing_since"),
     *("successes", "succeeding_since"),
 )
-_FLAPS = ("outages", "outage_at", "flapping_since")
+_FLAPS = {"outages": "outages", "outage_at": "outage_at", "flapping_since": "since"}
+"""Column of a service's state → attribute of `status.Flaps`, in its order."""
+
 _LAST = ("checked_at", "response_time_ms", "error", "message", "details")
 
 
@@ -275,7 +276,7 @@ def _keep_transition(finding: Finding, transition: status.Transition) -> None:
 
 
 def _keep_results(findings: Sequence[Finding]) -> None:
-    rows = [
+    _PUT_RESULTS(
         (
             finding.service_id,
             finding.probe_id,
@@ -288,8 +289,11 @@ def _keep_results(findings: Sequence[Finding]) -> None:
             None if finding.outcome.ok else dict(finding.outcome.details),
         )
         for finding in findings
-    ]
-    columns = [
+    )
+
+
+_PUT_RESULTS = Put(
+    [
         CheckResult.service,
         CheckResult.probe,
         CheckResult.checked_at,
@@ -300,8 +304,7 @@ def _keep_results(findings: Sequence[Finding]) -> None:
         CheckResult.message,
         CheckResult.details,
     ]
-    if rows:
-        CheckResult.insert_many(rows, fields=columns).execute()
+)
 
 
 def _keep_slots(findings: Sequence[Finding]) -> None:
@@ -315,35 +318,24 @@ def _keep_slots(findings: Sequence[Finding]) -> None:
         if outcome.ok and outcome.response_time_ms is not None:
             total[2] += 1
             total[3] += outcome.response_time_ms
-    added = [
-        SlotCount.checks,
-        SlotCount.failures,
-        SlotCount.timed,
-        SlotCount.response_time_ms,
-    ]
-    columns = [SlotCount.service, SlotCount.probe, SlotCount.slot, *added]
-    if sums:
-        SlotCount.insert_many(
-            [(*key, *total) for key, total in sums.items()], fields=columns
-        ).on_conflict(
-            conflict_target=[SlotCount.service, SlotCount.slot, SlotCount.probe],
-            update={column: column + peewee.EXCLUDED[column.name] for column in added},
-        ).execute()
+    _ADD_SLOTS((*key, *total) for key, total in sums.items())
+
+
+_SLOT_KEY = [SlotCount.service, SlotCount.probe, SlotCount.slot]
+_SUMS = [SlotCount.checks, SlotCount.failures, SlotCount.timed, SlotCount.response_time_ms]
+_ADD_SLOTS = Put([*_SLOT_KEY, *_SUMS], key=_SLOT_KEY, added=_SUMS)
 
 
 def _keep_states(judged: Iterable[_Known]) -> None:
-    rows = [
-        {
-            "service": service.service_id,
-            **_state_columns(service.state),
-            "outages": service.state.flaps.outages,
-            "outage_at": service.state.flaps.outage_at,
-            "flapping_since": service.state.flaps.since,
-            **service.last,
-        }
+    _PUT_STATES(
+        (
+            service.service_id,
+            *(getattr(service.state, name) for name in _STATE),
+            *(getattr(service.state.flaps, name) for name in _FLAPS.values()),
+            *(service.last[name] for name in _LAST),
+        )
         for service in judged
-    ]
-    _put(ServiceState, [ServiceState.service], rows)
+    )
 
 
 def _keep_excuses(excused: Iterable[_Known]) -> None:
@@ -354,30 +346,31 @@ def _keep_excuses(excused: Iterable[_Known]) -> None:
 
 
 def _keep_views(judged: Iterable[_Known]) -> None:
-    rows = [
-        {
-            "service": service.service_id,
-            "probe": probe_id,
-            **_state_columns(view.state),
-            **view.last,
-        }
+    _PUT_VIEWS(
+        (
+            service.service_id,
+            probe_id,
+            *(getattr(view.state, name) for name in _STATE),
+            *(view.last[name] for name in _LAST),
+        )
         for service in judged
         for probe_id, view in service.views.items()
         if probe_id in service.probe_ids
-    ]
-    _put(ProbeState, [ProbeState.service, ProbeState.probe], rows)
+    )
 
 
-def _state_columns(state: status.State) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in _STATE}
-
-
-def _put(table: Any, key: list[Any], rows: list[dict[str, Any]]) -> None:
-    """Insert rows, or take their values over into those that are there."""
-    names = {column.name for column in key}
-    columns = [column for column in table._meta.sorted_fields if column.name not in names]
-    if rows:
-        table.insert_many(rows).on_conflict(conflict_target=key, preserve=columns).execute()
+_PUT_STATES = Put(
+    [ServiceState.service, *(getattr(ServiceState, name) for name in (*_STATE, *_FLAPS, *_LAST))],
+    key=[ServiceState.service],
+)
+_PUT_VIEWS = Put(
+    [
+        ProbeState.service,
+        ProbeState.probe,
+        *(getattr(ProbeState, name) for name in (*_STATE, *_LAST)),
+    ],
+    key=[ProbeState.service, ProbeState.probe],
+)
 
 
 def accept(received: Sequence[tuple[str, Finding]]) -> tuple[int, int, list[Verdict]]:

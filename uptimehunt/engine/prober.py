@@ -95,6 +95,7 @@ class Prober:
         self._timetable = Timetable()
         self._quarantine = Quarantine()
         self._posts: dict[int, _Post] = {}
+        self._groups: set[int] = set()
         self._changed: deque[int] = deque()
         self._to_judge: deque[Run] = deque()
         self._awake_since = clock.now_ms()
@@ -113,7 +114,7 @@ class Prober:
             self._pulse_at = now
             self._awake_since = clock.now_ms()
             for assignment in assignments:
-                self._posts[assignment.service_id] = _Post(assignment)
+                self._post(assignment)
                 self._quarantine.watch(assignment.target.host)
                 self._timetable.put(
                     assignment.service_id,
@@ -122,6 +123,11 @@ class Prober:
                     at_once=_is_matter_of_time(assignment),
                 )
         log.info("prober.loaded", extra=about(services=len(assignments)))
+
+    def _post(self, assignment: Assignment) -> None:
+        self._posts[assignment.service_id] = _Post(assignment)
+        if assignment.members:
+            self._groups.add(assignment.service_id)
 
     def refresh(self, service_id: int) -> None:
         """A service was added, changed, paused or deleted; acted upon with the next pulse."""
@@ -221,13 +227,14 @@ class Prober:
     def _take_up(self, service_id: int, assignment: Assignment | None) -> None:
         with self._lock:
             before = self._posts.pop(service_id, None)
+            self._groups.discard(service_id)
             if before is not None:
                 self._quarantine.forget(before.assignment.target.host, service_id)
             if assignment is None:
                 self._timetable.remove(service_id)
                 return
             self._quarantine.watch(assignment.target.host)
-            self._posts[service_id] = _Post(assignment)
+            self._post(assignment)
             now = clock.monotonic()
             self._timetable.put(service_id, assignment.interval_s, now, at_once=True)
 
@@ -267,8 +274,8 @@ class Prober:
     def _look_at_groups_of(self, service_id: int) -> None:
         """A member changed: its groups are judged with the next pulse."""
         with self._lock:
-            for group_id, post in self._posts.items():
-                if service_id in post.assignment.members:
+            for group_id in self._groups:
+                if service_id in self._posts[group_id].assignment.members:
                     self._timetable.bring_forward(group_id, clock.monotonic())
 
     def _judge_what_waits(self) -> None:
