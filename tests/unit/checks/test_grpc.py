@@ -145,7 +145,8 @@ def test_an_answer_is_judged_in_full(
 
 
 def test_a_server_that_speaks_no_http2_is_a_failure() -> None:
-    with peers.replying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as port:
+    # One that hangs up with our request half read may reset the connection before it is read.
+    with scripted.saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as port:
         assert check(port).error == "protocol_error"
     with scripted.saying(b"220 mail.example.com ready\r\n" * 9) as port:
         assert check(port, "", 0.4).error in ("protocol_error", "timeout")
