@@ -11,12 +11,12 @@ import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
-from tests.process import EMAIL, PASSWORD, ROOT, Client, Program, running
+from tests.process import EMAIL, PASSWORD, ROOT, Client, Program, running, wait_until
 from tests.targets.http import HttpTarget, http_target
 
 ARTIFACTS = ROOT / "build" / "test-artifacts"
@@ -34,9 +34,9 @@ ANSWER = re.compile(r"Failed to load resource: the server responded with a statu
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests, each of which has a profile of its own in it."""
+    """One browser for all tests here, each of which has a profile of its own in it."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("no chromium on the PATH: `sh packaging/test.sh` installs it")
@@ -47,7 +47,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """One run of the program, with an account."""
     with running(tmp_path_factory.mktemp("browser")) as program:
@@ -55,7 +55,7 @@ def shared_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program
         yield program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(shared_program: Program) -> Client:
     """The API of that program as its admin."""
     return Client(shared_program.url).login()
@@ -132,6 +132,22 @@ def sign_in(page: Page, url: str) -> None:
 def refresh(page: Page) -> None:
     """Let the page ask the server now, where waiting for it to do so is not the point."""
     page.evaluate("dispatchEvent(new Event('online'))")
+
+
+def measure(api: Client, service: int, points: int = 2) -> None:
+    """Have a service checked until its chart has so many points: its rhythm would take longer."""
+    path = f"/services/{service}"
+    span = {"from": api.get(path)["created_at"], "interval_seconds": 1}
+    api.first_verdict(service)
+
+    def measured() -> bool:
+        parts = api.get(f"{path}/metrics/response-times?{urlencode(span)}")
+        if sum(part["checks"] > 0 for part in parts) >= points:
+            return True
+        api.call("POST", f"{path}/check", status=202)
+        return False
+
+    wait_until(measured)
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 import re
 import typing
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import refresh
 from tests.browser.test_services import WITHIN_A_CHECK, status
@@ -73,6 +74,26 @@ def test_a_paused_service_keeps_what_was_measured(
     expect(figure).to_contain_text(re.compile(r"\d ms"))
     expect(status(page)).to_contain_text(re.compile(r"Paused for \d seconds\."))
     expect(status(page)).not_to_contain_text("Next")
+
+
+def test_how_much_of_a_period_was_seen(page: Page, api: Client, target: HttpTarget) -> None:
+    service = api.add_service("Shop front", target.url)["id"]
+    api.first_verdict(service)
+
+    def was_seen(share: float) -> Callable[[Route], None]:
+        def answer(route: Route) -> None:
+            told = api.get(f"/services/{service}/metrics/uptime?period=7d")
+            route.fulfill(json={"data": told | {"coverage_percentage": share}})
+
+        return answer
+
+    page.route("**/metrics/uptime?period=7d", was_seen(92.6))
+    page.route("**/metrics/uptime?period=30d", was_seen(99.5))
+    page.goto(f"{api.url}/#/services/{service}")
+
+    figures = page.locator(".figures > div")
+    expect(figures.filter(has_text="7 days")).to_contain_text("seen 93% of the time")
+    expect(figures.filter(has_text="30 days")).to_contain_text(re.compile(r"\d failed$"))
 
 
 def test_a_note_goes_with_its_cause(page: Page, api: Client, target: HttpTarget) -> None:

@@ -27,7 +27,9 @@ def service(api: Client, target: HttpTarget) -> int:
     return int(api.add_service("Shop front", target.url, interval_seconds=60)["id"])
 
 
-def test_add_a_service_and_see_it_go_down_and_come_back(page: Page, target: HttpTarget) -> None:
+def test_add_a_service_and_see_it_go_down_and_come_back(
+    page: Page, api: Client, target: HttpTarget
+) -> None:
     page.get_by_role("link", name="Add the first service").click()
     page.get_by_label("Name", exact=True).fill("Shop front")
     page.get_by_label("URL", exact=True).fill(target.url)
@@ -41,7 +43,9 @@ def test_add_a_service_and_see_it_go_down_and_come_back(page: Page, target: Http
     expect(status(page)).to_contain_text("Operational", timeout=WITHIN_A_CHECK)
     expect(page.get_by_text("every 5 seconds")).to_be_visible()
 
+    (service,) = api.services()
     target.status = 503
+    api.call("POST", f"/services/{service}/check", status=202)
     expect(status(page)).to_contain_text("Down", timeout=WITHIN_A_CHECK)
     expect(status(page)).to_contain_text("503")
     expect(page.get_by_role("cell", name="Unexpected status code").first).to_be_visible()
@@ -51,6 +55,7 @@ def test_add_a_service_and_see_it_go_down_and_come_back(page: Page, target: Http
     expect(heading(page)).to_have_text("Shop front is down")
 
     target.status = 200
+    api.call("POST", f"/services/{service}/check", status=202)
     row = page.get_by_role("listitem").filter(has_text="Shop front")
     expect(row).to_contain_text("Operational", timeout=WITHIN_A_CHECK)
     expect(page).to_have_title("UptimeHunt")

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -48,10 +49,14 @@ def give(path: Path, user: str | None) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on; the programs cannot take port 0 and say what they got."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port that nobody listens on; the programs cannot take port 0 and say what they got.
+
+    Below those that the system gives away, or another test would get it before the program does.
+    """
+    while True:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+            return int(sock.getsockname()[1])
 
 
 @contextlib.contextmanager

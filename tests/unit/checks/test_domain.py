@@ -371,6 +371,7 @@ def test_a_redirect_that_leads_nowhere_is_unknown(
     assert len(server.paths) <= 6
 
 
+@pytest.mark.alone
 def test_a_server_that_cannot_be_reached_is_unknown(registry: Registry) -> None:
     with tcp_targets.closed_port() as port:
         refused = check(registry, rdap_url=f"http://127.0.0.1:{port}")

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +6,6 @@ from pydantic import ValidationError
 
 from tests.targets import grpc as targets
 from tests.targets import program, scripted
-from tests.targets import tcp as peers
 from uptimehunt.checks import Deadline, Outcome, grpc
 
 SERVING = b"\0\0\0\0\2\x08\1"
@@ -150,31 +148,6 @@ def test_a_server_that_speaks_no_http2_is_a_failure() -> None:
         assert check(port).error == "protocol_error"
     with scripted.saying(b"220 mail.example.com ready\r\n" * 9) as port:
         assert check(port, "", 0.4).error in ("protocol_error", "timeout")
-
-
-@pytest.mark.parametrize("target", [peers.silent, peers.blackhole])
-def test_a_server_that_says_nothing_ends_at_the_deadline(target: Any) -> None:
-    with target() as port:
-        began = time.monotonic()
-        outcome = check(port, "", 0.4)
-
-        assert time.monotonic() - began < 1
-    assert outcome.error in ("timeout", "connect_timeout")
-
-
-def test_a_server_that_drips_ends_at_the_deadline() -> None:
-    settings = b"\0\0\0\4\0\0\0\0\0"
-    with peers.dripping(settings) as port:
-        assert check(port, "", 0.4).error == "timeout"
-
-
-def test_trouble_with_the_connection_is_named() -> None:
-    with peers.closed_port() as port:
-        assert check(port).error == "connection_refused"
-    with peers.resetting() as port:
-        assert check(port).error in ("connection_reset", "protocol_error")
-    with peers.accepting() as port:
-        assert check(port).error in ("connection_reset", "protocol_error")
 
 
 def test_a_metadata_address_is_never_dialled() -> None:

@@ -44,6 +44,7 @@ def test_exactly_as_many_redirects_as_allowed_are_fine(site: HttpTarget) -> None
     assert check(f"{site.url}/redirect?n=5&to=/", max_redirects=5).ok
 
 
+@pytest.mark.alone
 def test_a_slow_chain_of_redirects_shares_one_deadline() -> None:
     with http_target() as site:
         began = time.monotonic()

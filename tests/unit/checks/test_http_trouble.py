@@ -27,6 +27,7 @@ def test_a_name_that_cannot_be_resolved_is_a_dns_error() -> None:
     assert outcome.error == "dns_error"
 
 
+@pytest.mark.alone
 def test_a_port_that_never_answers_is_a_connect_timeout() -> None:
     with tcp.blackhole() as port:
         began = time.monotonic()
@@ -37,6 +38,7 @@ def test_a_port_that_never_answers_is_a_connect_timeout() -> None:
     assert outcome.message == f"No connection to 127.0.0.1:{port} within 1 s"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["/slow?s=30", "/drip?part=headers", "/drip?part=body"])
 def test_a_slow_answer_past_the_deadline_is_a_failure(site: HttpTarget, path: str) -> None:
     began = time.monotonic()
@@ -47,6 +49,7 @@ def test_a_slow_answer_past_the_deadline_is_a_failure(site: HttpTarget, path: st
     assert (outcome.error, outcome.message) == ("timeout", "No answer within 1 s")
 
 
+@pytest.mark.alone
 def test_a_silent_tls_handshake_ends_at_the_deadline() -> None:
     with tcp.silent() as port:
         began = time.monotonic()

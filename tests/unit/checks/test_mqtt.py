@@ -1,4 +1,3 @@
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +6,6 @@ from pydantic import ValidationError
 
 from tests.targets import mqtt as targets
 from tests.targets import program, scripted
-from tests.targets import tcp as peers
 from uptimehunt.checks import Deadline, Outcome, mqtt
 from uptimehunt.checks.base import secret_names
 
@@ -137,32 +135,6 @@ def test_a_broker_that_talks_without_end_is_cut_off() -> None:
 
     assert outcome.error == "assertion_failed"
     assert outcome.details["messages"] <= 1000
-
-
-@pytest.mark.parametrize("target", [peers.silent, peers.blackhole])
-def test_a_broker_that_says_nothing_ends_at_the_deadline(target: Any) -> None:
-    with target() as port:
-        began = time.monotonic()
-        outcome = check(port, 0.4)
-
-        assert time.monotonic() - began < 1
-    assert outcome.error in ("timeout", "connect_timeout")
-
-
-def test_a_broker_that_drips_ends_at_the_deadline() -> None:
-    with peers.dripping(b"\x20\x7f" + b"x" * 127) as port:
-        outcome = check(port, 0.4)
-
-    assert outcome.error == "timeout"
-
-
-def test_trouble_with_the_connection_is_named() -> None:
-    with peers.closed_port() as port:
-        assert check(port).error == "connection_refused"
-    with peers.resetting() as port:
-        assert check(port).error == "connection_reset"
-    with peers.accepting() as port:
-        assert check(port).error in ("protocol_error", "connection_reset")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from tests.targets import mysql as targets
 from tests.targets import program, scripted
-from tests.targets import tcp as peers
 from uptimehunt.checks import Deadline, Outcome, mysql
 from uptimehunt.checks.base import secret_names
 
@@ -281,30 +280,6 @@ def test_a_server_without_tls_fails_where_tls_is_asked_for() -> None:
         outcome = check(port, **LOGIN, tls=True)
 
     assert (outcome.error, outcome.message) == ("tls_error", "The server offers no TLS")
-
-
-@pytest.mark.parametrize("target", [peers.silent, peers.blackhole])
-def test_a_server_that_says_nothing_ends_at_the_deadline(target: Any) -> None:
-    with target() as port:
-        began = time.monotonic()
-        outcome = check(port, 0.5, **LOGIN)
-
-        assert time.monotonic() - began < 1
-    assert outcome.error in ("timeout", "connect_timeout")
-
-
-def test_a_server_that_drips_ends_at_the_deadline() -> None:
-    with peers.dripping(greeting()) as port:
-        outcome = check(port, 0.5, **LOGIN)
-
-    assert outcome.error == "timeout"
-
-
-def test_trouble_with_the_connection_is_named() -> None:
-    with peers.closed_port() as port:
-        assert check(port).error == "connection_refused"
-    with peers.accepting() as port:
-        assert check(port).error in ("protocol_error", "connection_reset")
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_forged_and_broken_datagrams_before_the_answer_change_nothing(server: Nt
     assert check(server.port).ok
 
 
+@pytest.mark.alone
 def test_nothing_but_forgeries_end_at_the_deadline(server: NtpTarget) -> None:
     server.before, server.is_silent = [b"", b"x" * 60, None], True
 
@@ -130,6 +131,7 @@ def test_nothing_but_forgeries_end_at_the_deadline(server: NtpTarget) -> None:
     assert outcome.error == "protocol_error"
 
 
+@pytest.mark.alone
 def test_a_server_that_says_nothing_is_a_timeout(server: NtpTarget) -> None:
     server.is_silent = True
 

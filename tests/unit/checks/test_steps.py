@@ -294,6 +294,7 @@ def test_a_body_with_values_does_not_follow_to_another_origin(
         assert "does not get the secrets" in outcome.message
 
 
+@pytest.mark.alone
 def test_all_steps_share_one_deadline(site: HttpTarget) -> None:
     began = time.monotonic()
     outcome = run(*(step(f"{site.url}/slow?s=0.4", f"s{number}") for number in range(20)))

@@ -105,6 +105,7 @@ def test_the_end_of_the_stream_reads_as_nothing() -> None:
     assert outcome.ok and seen == [b""]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "target", [targets.silent, lambda: targets.dripping(b"x")], ids=["silent", "drip"]
 )

@@ -37,6 +37,7 @@ def test_a_refused_port_is_a_failure_that_names_it() -> None:
     assert outcome.message == f"Connection refused by 127.0.0.1:{port}"
 
 
+@pytest.mark.alone
 def test_a_port_that_never_answers_ends_at_the_deadline_as_connect_timeout() -> None:
     with targets.blackhole() as port:
         began = time.monotonic()
@@ -47,6 +48,7 @@ def test_a_port_that_never_answers_ends_at_the_deadline_as_connect_timeout() -> 
     assert outcome.message == f"No connection to 127.0.0.1:{port} within 1 s"
 
 
+@pytest.mark.alone
 def test_a_silent_handshake_ends_at_the_deadline() -> None:
     with targets.silent() as port:
         began = time.monotonic()
@@ -56,6 +58,7 @@ def test_a_silent_handshake_ends_at_the_deadline() -> None:
     assert (outcome.error, outcome.message) == ("timeout", "No answer within 1 s")
 
 
+@pytest.mark.alone
 def test_a_handshake_that_drips_ends_at_the_deadline() -> None:
     with targets.dripping(b"\x16\x03\x03\x40\x00") as port:
         began = time.monotonic()
@@ -173,6 +176,7 @@ def test_another_answer_than_expected_is_a_failure_that_shows_its_start() -> Non
     assert outcome.details["answer"] == "220 \N{REPLACEMENT CHARACTER}" + "x" * 195
 
 
+@pytest.mark.alone
 def test_no_expected_answer_by_the_deadline_is_a_timeout() -> None:
     with scripted.saying(greeting=b"wait") as port:
         began = time.monotonic()
@@ -197,7 +201,8 @@ def test_a_reset_instead_of_the_expected_answer_is_a_reset() -> None:
     assert outcome.error == "connection_reset"
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*a){20}b", "(x?){100}b$"])
+# None may match a beginning: that is what has arrived when the answer comes in pieces.
+@pytest.mark.parametrize("pattern", ["(a+)+b$", "(a|aa)+b$", "(.*a){20}b", "(x?){100}b$"])
 def test_an_evil_pattern_takes_no_longer_than_others(pattern: str) -> None:
     with targets.speaking(lambda sock, _server: sock.sendall(b"a" * 60_000 + b"!")) as port:
         began = time.process_time()

@@ -231,28 +231,7 @@ def test_a_server_that_talks_without_end_is_cut_off(endless: bytes) -> None:
     assert outcome.error in ("assertion_failed", "protocol_error")
 
 
-@pytest.mark.parametrize("target", [peers.silent, peers.blackhole])
-def test_a_server_that_says_nothing_ends_at_the_deadline(target: Any) -> None:
-    with target() as port:
-        began = time.monotonic()
-        outcome = check(port, "/", 0.4)
-
-        assert time.monotonic() - began < 1
-    assert outcome.error in ("timeout", "connect_timeout")
-
-
-def test_a_server_that_drips_ends_at_the_deadline() -> None:
-    with peers.dripping(HEAD) as port:
-        assert check(port, "/", 0.4).error == "timeout"
-
-
-def test_trouble_with_the_connection_is_named() -> None:
-    with peers.closed_port() as port:
-        assert check(port).error == "connection_refused"
-    with peers.resetting() as port:
-        assert check(port).error == "connection_reset"
-    with peers.accepting() as port:
-        assert check(port).error in ("protocol_error", "connection_reset")
+def test_a_peer_that_speaks_no_tls_is_a_tls_error() -> None:
     with peers.dripping(b"nonsense") as port:
         assert check(port, url=f"wss://127.0.0.1:{port}").error == "tls_error"
 
