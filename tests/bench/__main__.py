@@ -22,10 +22,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("name", nargs="?", choices=names, help="which; all when left out")
     parser.add_argument(
-        "--rates", type=rates, default=[100, 300, 1000], help="checks a second, with commas"
+        "--rates", type=numbers, default=[100, 300, 1000], help="checks a second, with commas"
     )
     parser.add_argument("--interval", type=int, default=5, help="seconds between checks of one")
     parser.add_argument("--seconds", type=int, default=20, help="how long each row is measured")
+    parser.add_argument(
+        "--results", type=numbers, default=[1, 10, 50], help="millions of results, with commas"
+    )
+    parser.add_argument(
+        "--services", type=numbers, default=[100, 1000, 10_000], help="how many, with commas"
+    )
+    parser.add_argument(
+        "--landing-seconds", type=int, default=60, help="how long results land in real time"
+    )
     options = parser.parse_args()
     for name in [options.name] if options.name else names:
         rows: list[Row] = importlib.import_module(f"tests.bench.{name}").measure(options)
@@ -37,7 +46,7 @@ def main() -> None:
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def rates(text: str) -> list[int]:
+def numbers(text: str) -> list[int]:
     """`100,300` as numbers."""
     return [int(part) for part in text.split(",")]
 

@@ -191,8 +191,12 @@ def recorded(program: Program) -> Times:
     """When the program, which has ended, says that it checked each service."""
     found: Times = defaultdict(list)
     with contextlib.closing(sqlite3.connect(program.data_dir / "uptimehunt.db")) as database:
-        rows = "SELECT service_id, checked_at FROM check_result ORDER BY checked_at"
-        for service, at_ms in database.execute(rows):
+        # A merge that was broken off has left some in both tables.
+        rows = """
+            SELECT service_id, checked_at, probe_id FROM landed_result
+            UNION SELECT service_id, checked_at, probe_id FROM check_result ORDER BY checked_at
+        """
+        for service, at_ms, _ in database.execute(rows):
             found[str(service)].append(at_ms / 1000)
     return found
 
