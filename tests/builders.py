@@ -15,8 +15,10 @@ from uptimehunt.domain.services import ServiceInput
 from uptimehunt.domain.sessions import Pair
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.engine.recorder import BATCH
+from uptimehunt.store import merging, queries
 from uptimehunt.store.database import Store
-from uptimehunt.store.models import LOCAL_PROBE, ServiceState, User
+from uptimehunt.store.models import LOCAL_PROBE, Service, ServiceState, User
+from uptimehunt.store.queries import Result
 
 PASSWORD = "correct horse battery staple"
 SECRET = b"a secret key of the tests, 32 bytes and more"
@@ -89,9 +91,46 @@ def record(store: Store, findings: Iterable[Finding]) -> list[Verdict]:
     left = list(findings)
     verdicts = []
     while left:
-        verdicts += store.write(results.record, left[:BATCH])
+        verdicts += store.write(_record, left[:BATCH])
         del left[:BATCH]
     return verdicts
+
+
+def _record(batch: list[Finding]) -> list[Verdict]:
+    verdicts = results.record(batch)
+    results.see({verdict.service_id: verdict.seen for verdict in verdicts})
+    return verdicts
+
+
+def merge(store: Store) -> None:
+    """Move all that has landed to where it stays."""
+    store.write(merging.begin)
+    with store.reading():
+        slices = merging.slices()
+    for part in slices:
+        store.write(merging.merge, part)
+    while store.write(merging.clear):
+        pass
+
+
+def results_of(store: Store, service_id: int) -> list[Result]:
+    """All single results of a service, the oldest first."""
+    with store.reading():
+        return queries.results(queries.Wanted(service_id), 0, 1_000_000)[::-1]
+
+
+def count_results(store: Store) -> int:
+    """How many single results there are of all services."""
+    with store.reading():
+        return sum(
+            queries.count_results(queries.Wanted(service.id)) for service in Service.select()
+        )
+
+
+def figures_of(store: Store, service_id: int) -> queries.Figures:
+    """All that is known of a service, added up."""
+    with store.reading():
+        return queries.figures(service_id, [0, 2**42])[0]
 
 
 def state_of(store: Store, service_id: int) -> ServiceState:

@@ -1,7 +1,9 @@
 """Holds every answer of the API against its own OpenAPI document."""
 
+import csv
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +14,9 @@ from jsonschema import Draft202012Validator
 BASE = "/api/v1"
 METHODS = ("get", "post", "put", "patch", "delete")
 ERROR = {"$ref": "#/components/schemas/Error"}
+CSV = "text/csv"
+OF_CSV = {"Content-Disposition", "X-Total-Count", "Link"}
+"""The headers that only an answer in CSV has."""
 
 
 class Contract:
@@ -62,10 +67,14 @@ class Contract:
             return
         response = operation["responses"].get(str(answer.status_code))
         assert response is not None, f"{called}, which is not documented: {answer.text}"
+        is_csv = answer.headers.get("Content-Type", "").startswith(CSV)
         for name in response["headers"]:
-            assert name in answer.headers, f"{called} without {name}"
+            is_wanted = is_csv or name not in OF_CSV
+            assert (name in answer.headers) == is_wanted, f"{called}: {name}"
         if "content" not in response:
             assert answer.content == b"", called
+        elif method != "HEAD" and is_csv:
+            self._check_csv(response["content"], answer, called)
         elif method != "HEAD":
             self._is_json(answer, called)
             schema = response["content"]["application/json"]["schema"]
@@ -73,6 +82,32 @@ class Contract:
 
     def _is_json(self, answer: testing.Result, called: str) -> None:
         assert answer.headers["Content-Type"] == "application/json; charset=utf-8", called
+
+    def _check_csv(self, content: Mapping[str, Any], answer: testing.Result, called: str) -> None:
+        assert CSV in content, f"{called} in CSV, which is not documented"
+        kind = answer.headers["Content-Type"]
+        assert kind == "text/csv; charset=utf-8; header=present", called
+        assert answer.text.endswith("\r\n"), f"{called}: the last line has no end"
+        names, *rows = csv.reader(io.StringIO(answer.text, newline=""), strict=True)
+        listed = content["application/json"]["schema"]["properties"]["data"]
+        documented = list(self._columns(listed["items"]))
+        assert names == documented, f"{called}: columns {names}, not {documented}"
+        assert {len(row) for row in rows} <= {len(names)}, f"{called}: a line of another length"
+
+    def _columns(self, schema: Mapping[str, Any], above: str = "") -> Iterator[str]:
+        """The fields of an object; those of an object inside it with its name before them."""
+        for name, field in self._fields(schema).items():
+            kinds = [kind for kind in field.get("anyOf", [field]) if kind != {"type": "null"}]
+            if len(kinds) == 1 and self._fields(kinds[0]):
+                yield from self._columns(kinds[0], f"{above}{name}.")
+            else:
+                yield above + name
+
+    def _fields(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        if "$ref" in schema:
+            schema = self.document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        fields: dict[str, Any] = schema.get("properties", {})
+        return fields
 
     def validate(self, schema: dict[str, Any], value: Any, called: str) -> None:
         """Fail when a value does not fit one of the document's schemas."""

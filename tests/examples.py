@@ -76,7 +76,11 @@ def metrics() -> Calls:
     yield "GET", "/services/1/metrics/uptime?period=7d", None
     yield "GET", "/services/1/metrics/response-times?period=24h", None
     yield "GET", "/services/1/metrics/sparkline?points=12", None
+    yield "GET", "/services/1/metrics/days?timezone=Europe/Berlin", None
+    yield "GET", "/services/1/metrics/timeline?period=7d", None
     yield "GET", "/services/1/errors", None
+    yield from (("GET", path, None) for path in ("/services/1/incidents", "/incidents"))
+    yield "GET", "/incidents/1", None
     yield "DELETE", "/services/2", None
     yield from (("GET", f"/service-types{path}", None) for path in ("", "/http", "/http/schema"))
 

@@ -28,7 +28,7 @@ def run(act: str, email: str | None, role: str | None, chosen: Settings) -> int:
     with ExitStack() as stack:
         folder = DataDir(chosen.data_dir)
         stack.callback(folder.close)
-        found = database.examine(folder.database)
+        found = database.examine(folder.database, folder.backups)
         folder.refuse_lost_database(found)
         if found is None:
             raise StartError(f"there is no database in {chosen.data_dir} yet")

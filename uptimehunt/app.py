@@ -3,6 +3,7 @@
 `create_app` reads no environment and starts nothing; tests call it with what they like.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from uptimehunt.api import errors, openapi
 from uptimehunt.api.auth import Login, Logout, Me, Refresh, Register
 from uptimehunt.api.checks import Bulk, Checks, Trials
 from uptimehunt.api.heartbeat import Heartbeats, KeysKeptBack
+from uptimehunt.api.incidents import Incidents
 from uptimehunt.api.metrics import Metrics
 from uptimehunt.api.middleware import Everywhere
 from uptimehunt.api.openapi import Route
@@ -50,7 +52,12 @@ ROUTES = (
     Route("/services/{service_id:id}/metrics/uptime", Metrics, "uptime"),
     Route("/services/{service_id:id}/metrics/response-times", Metrics, "response_times"),
     Route("/services/{service_id:id}/metrics/sparkline", Metrics, "sparkline"),
+    Route("/services/{service_id:id}/metrics/days", Metrics, "days"),
+    Route("/services/{service_id:id}/metrics/timeline", Metrics, "timeline"),
     Route("/services/{service_id:id}/errors", Metrics, "errors"),
+    Route("/services/{service_id:id}/incidents", Incidents, "of_service"),
+    Route("/incidents", Incidents),
+    Route("/incidents/{incident_id:id}", Incidents, "one"),
     Route("/heartbeat/{key}", Heartbeats),
     Route("/heartbeat/{key}/{signal}", Heartbeats, "signal"),
     Route("/service-types", ServiceTypes),
@@ -112,10 +119,16 @@ def create_app(parts: Parts, static_dir: Path) -> "falcon.App[Any, Any]":
             app.add_route(route.path, resource, suffix=route.suffix)
     described = resources[OpenApiDocument]
     assert isinstance(described, OpenApiDocument)
-    described.document = openapi.document(ROUTES, BASE)
+    described.document = _document()
     pages = Pages(static_dir)
     app.add_route("/", pages)
     app.add_route("/docs", pages)
     app.add_route("/assets/{version}/{name:path}", pages, suffix="asset")
     app.add_sink(errors.not_found)
     return app
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    """What the routes say: the same for every application, and slow to write."""
+    return openapi.document(ROUTES, BASE)

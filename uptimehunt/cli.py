@@ -51,6 +51,12 @@ def _run(argv: list[str]) -> int:
         from uptimehunt import accounts_cli
 
         return accounts_cli.run(given["act"], given.get("email"), given.get("role"), chosen)
+    if command in {"backup", "restore"}:
+        from uptimehunt import backup_cli
+
+        if command == "restore":
+            return backup_cli.bring_back(given["file"], chosen)
+        return backup_cli.back_up(given["file"], given["with_key"], chosen)
     if command == "check":
         from uptimehunt import check_cli
 
@@ -80,13 +86,12 @@ def _parser() -> _Parser:
     acts = user.add_subparsers(dest="act", required=True, parser_class=_Parser)
     for act, help in _ACTS.items():
         one = acts.add_parser(act, help=help)
-        for option in settings.options():
-            if option.name == "data_dir":
-                _add_option(one, option)
+        _add_options(one, "data_dir")
         if act != "list":
             one.add_argument("email", metavar="EMAIL")
         if act == "create":
             one.add_argument("--role", choices=("admin", "member", "viewer"), default="member")
+    _add_backup(commands)
     commands.add_parser("openapi", help="print the OpenAPI document")
     health = commands.add_parser("health", help="ask a running server whether all of it is well")
     health.add_argument("url", metavar="URL", nargs="?", default="http://127.0.0.1:8080")
@@ -135,9 +140,36 @@ def _add_check(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     check.add_argument("--timeout", metavar="SECONDS", help="for the whole check")
     check.add_argument("--json", action="store_true", help="print JSON, with all of the details")
+    _add_options(check, "ca_file", "block_private", "allow_cidrs")
+
+
+def _add_backup(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    backup = commands.add_parser(
+        "backup",
+        help="write a checked copy of the database, while the server runs or not",
+        description="Write a checked copy of the database, while the server runs or not.",
+    )
+    backup.add_argument("file", metavar="FILE", help="where to; there must be nothing yet")
+    backup.add_argument(
+        "--with-key",
+        action="store_true",
+        help="write FILE.key too: with it sessions outlive a move to another machine",
+    )
+    restore = commands.add_parser(
+        "restore",
+        help="put a backup in the place of the database, while the server is stopped",
+        description="Put a backup in the place of the database, while the server is stopped. The"
+        " old database stays beside it. The data folder may be a new one.",
+    )
+    restore.add_argument("file", metavar="FILE", help="a backup; FILE.key beside it is used too")
+    for command in (backup, restore):
+        _add_options(command, "data_dir")
+
+
+def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     for option in settings.options():
-        if option.name in {"ca_file", "block_private", "allow_cidrs"}:
-            _add_option(check, option)
+        if option.name in names:
+            _add_option(parser, option)
 
 
 def _add_option(parser: argparse.ArgumentParser, option: settings.Option) -> None:

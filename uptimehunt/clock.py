@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 Clock = Callable[[], int]
 """Something that answers the present instant in milliseconds; tests pass their own."""
 
+DAY_MS = 86_400_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 monotonic = time.monotonic

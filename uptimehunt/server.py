@@ -7,10 +7,12 @@ stop    requests → scheduler → prober → recorder (writes what it holds) �
 import contextlib
 import gc
 import logging
+import os
+import shutil
 import signal
 import socket
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,21 +20,24 @@ from uptimehunt import __version__, checks, clock
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import create_app
 from uptimehunt.checks import net
-from uptimehunt.domain import assignments, results, sessions
+from uptimehunt.domain import assignments
 from uptimehunt.domain.assignments import Assignment
+from uptimehunt.domain.retention import Keeping
+from uptimehunt.domain.system import Storage
 from uptimehunt.domain.tokens import Tokens
-from uptimehunt.domain.uptime import DAY_MS
 from uptimehunt.engine.prober import Prober
 from uptimehunt.engine.recorder import Recorder
 from uptimehunt.engine.scheduler import Scheduler
+from uptimehunt.engine.upkeep import Upkeep
 from uptimehunt.errors import StartError
 from uptimehunt.logs import about
 from uptimehunt.paths import is_frozen, static_dir
 from uptimehunt.settings import Settings
-from uptimehunt.store import database
+from uptimehunt.store import database, mounts, nightly
 from uptimehunt.store.database import Store
 from uptimehunt.store.datadir import DataDir
 from uptimehunt.store.models import LOCAL_PROBE
+from uptimehunt.store.reserve import Reserve
 from uptimehunt.web import Server
 
 log = logging.getLogger(__name__)
@@ -40,24 +45,25 @@ log = logging.getLogger(__name__)
 PULSE_TOO_OLD_S = 5.0
 """Without a pulse for this long, checks are not being made."""
 
-SLICES = 50
-"""Slices of old results that one run of the retention deletes at the most."""
-
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; everything acknowledged is on disk when it returns.
 
     Raises:
         StartError: it cannot start; nothing was changed.
+        StorageError: the disk has failed for so long that it was given up.
     """
     with _signals(), contextlib.ExitStack() as stop:
         listener = _listen(settings.host, settings.port)
         stop.callback(listener.close)
         folder = DataDir(settings.data_dir)
         stop.callback(folder.close)
-        folder.refuse_lost_database(database.examine(folder.database))
+        reserve = Reserve(folder.path)
+        reserve.give_back_before_opening()
+        folder.refuse_lost_database(database.examine(folder.database, folder.backups))
         folder.take_over()
-        store = Store(folder.database, folder.backups)
+        mounts.warn_of_network(folder.path)
+        store = Store(folder.database, folder.backups, reserve, lost=_end)
         stop.callback(store.close)
         with store.reading():
             instance = database.instance_id()
@@ -78,17 +84,30 @@ def serve(settings: Settings) -> None:
         stop.callback(prober.stop)
         scheduler = Scheduler(prober.disturb)
         scheduler.pulse(prober.pulse)
-        scheduler.every(60, "expire results", _expire(store, settings.results_days))
-        scheduler.every(3600, "forget sessions", lambda: _forget(store))
+        keeping = Keeping(settings.results_days, settings.figures_days, settings.max_disk)
+        upkeep = Upkeep(store, keeping)
+        upkeep.note_awake()
+        scheduler.every(60, "note that we are awake", upkeep.note_awake)
+        scheduler.every(60, "merge results", upkeep.merge)
+        scheduler.every(3600, "expire results", upkeep.expire)
+        scheduler.every(3600, "forget sessions", upkeep.forget)
+        copies = nightly.Nightly(folder.database, folder.backups, settings.nightly_backups)
+        scheduler.every(60, "back up", copies.run)
         scheduler.start()
         stop.callback(scheduler.stop)
+        stop.callback(upkeep.stop)
+        stop.callback(copies.stop)
 
         def health() -> dict[str, bool]:
             return {
-                "database": store.is_writing(),
+                "database": store.is_well(),
                 "scheduler": prober.pulse_age_s() < PULSE_TOO_OLD_S,
                 "recorder": recorder.is_well(),
             }
+
+        def storage() -> Storage:
+            backups = nightly.state(folder.backups, settings.nightly_backups, clock.now_ms())
+            return Storage(keeping, shutil.disk_usage(folder.path).free, backups)
 
         app = create_app(
             Parts(
@@ -98,6 +117,7 @@ def serve(settings: Settings) -> None:
                 settings.registration,
                 health,
                 urlsplit(settings.public_url or "").hostname,
+                storage,
             ),
             static_dir(),
         )
@@ -137,27 +157,9 @@ class _Database:
             return assignments.told(assignment, mark, awake_since)
 
 
-def _expire(store: Store, days: int) -> Callable[[], None]:
-    """The job that deletes old results, in slices so small that no other write waits long."""
-
-    def expire() -> None:
-        deleted = 0
-        for _ in range(SLICES):
-            some = store.write(results.expire, clock.now_ms() - days * DAY_MS)
-            deleted += some
-            if some == 0:
-                break
-        if deleted:
-            log.info("results.expired", extra=about(deleted=deleted))
-
-    return expire
-
-
-def _forget(store: Store) -> None:
-    store.write(results.forget_received, clock.now_ms() - results.KNOWN_AGAIN_DAYS * DAY_MS)
-    forgotten = store.write(sessions.forget_expired)
-    if forgotten:
-        log.info("sessions.forgotten", extra=about(tokens=forgotten))
+def _end() -> None:
+    """End in order, from any thread; what ends the program says so when the store is closed."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _listen(host: str, port: int) -> socket.socket:

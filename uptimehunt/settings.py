@@ -10,6 +10,7 @@ touched anything.
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -80,6 +81,18 @@ def _whole(low: int, high: int) -> Parser:
     return parse
 
 
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_LEAST_DISK = 50 * 10**6
+
+
+def _disk_size(value: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", value.strip().upper(), re.ASCII)
+    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not _LEAST_DISK <= size < 2**60:
+        raise ValueError("must be a size such as 500M or 2G, and at least 50M")
+    return size
+
+
 def _one_of(*choices: str) -> Parser:
     def parse(value: str) -> str:
         if value not in choices:
@@ -140,7 +153,18 @@ class Settings:
         "Networks that are probed all the same, such as `10.0.0.0/8,fd00::/8`.",
     )
     results_days: int = _setting(
-        400, _whole(1, 3650), "Days for which single check results are kept."
+        30, _whole(1, 3650), "Days for which single check results are kept."
+    )
+    figures_days: int = _setting(
+        365, _whole(1, 3650), "Days for which half-hourly figures are kept; daily ones stay."
+    )
+    max_disk: int | None = _setting(
+        None,
+        _disk_size,
+        "Size that the database is kept below, such as `2G`; old results that went well go first.",
+    )
+    nightly_backups: int = _setting(
+        7, _whole(0, 365), "Nightly copies of the database that are kept; with 0 none is made."
     )
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "How much to log."

@@ -102,6 +102,7 @@ function success(status, { description, content }, about, root) {
     schema
       ? shape(schema, root, (required) => !required && mayLack())
       : h("p", {}, description === about.summary ? "Without a body." : prose(description)),
+    content?.["text/csv"] && h("p", {}, "As CSV with ", h("code", {}, "Accept: text/csv"), "."),
   ];
 }
 

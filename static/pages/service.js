@@ -215,13 +215,18 @@ function now(service, status) {
 }
 
 function figures({ service, status, uptime }) {
-  const cell = (label, value, under) =>
-    h("div", {}, h("dt", {}, label), h("dd", {}, value, under && h("small", {}, under)));
+  const cell = (label, value, ...under) =>
+    h("div", {}, h("dt", {}, label), h("dd", {}, value, under.map((line) => line && h("small", {}, line))));
   const failed = (period) => {
     const one = uptime[period];
     return one?.total_checks
       ? `${one.failed_checks.toLocaleString("en-GB")} of ${one.total_checks.toLocaleString("en-GB")} failed`
       : one && "no checks yet";
+  };
+  // Nothing is known of the rest: it is neither up nor down. Of a new service that is a second or two.
+  const seen = (period) => {
+    const share = Math.round(uptime[period]?.coverage_percentage ?? 100);
+    return uptime[period]?.total_checks > 0 && share < 100 && `seen ${share}% of the time`;
   };
   return [
     cell("Response time", milliseconds(status.response_time), "last check"),
@@ -234,6 +239,7 @@ function figures({ service, status, uptime }) {
             : uptime[period]?.uptime_percentage,
         ),
         failed(period),
+        seen(period),
       ),
     ),
   ];

@@ -10,6 +10,7 @@ from tests import builders
 from tests.contract import BASE, METHODS, Client
 from uptimehunt.api.operation import Access
 from uptimehunt.app import ROUTES
+from uptimehunt.domain import incidents
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import User
@@ -41,7 +42,7 @@ def operations() -> Iterator[tuple[tuple[str, str], Access]]:
 ACCESS = dict(sorted(operations()))
 PRIVATE = [called for called in ACCESS if called not in PUBLIC]
 CHANGING = [(method, path) for method, path in PRIVATE if method != "get"]
-OWNED = {"{project_id}", "{service_id}", "{token_id}", "{session_id}"}
+OWNED = {"{project_id}", "{service_id}", "{incident_id}", "{token_id}", "{session_id}"}
 OF_ONE = [called for called in PRIVATE if OWNED & set(called[1].split("/"))]
 BODIES: dict[str, Any] = {
     "/projects": {"name": "Shop"},
@@ -221,12 +222,15 @@ def bare(answer: Any, number: int) -> Any:
 
 
 def test_what_is_somebody_elses_looks_as_if_it_was_not_there(
-    as_alice: Client, as_bob: Client, of_alice: tuple[int, int]
+    as_alice: Client, as_bob: Client, of_alice: tuple[int, int], store: Store
 ) -> None:
+    store.write(incidents.open_one, of_alice[1], builders.T0, "timeout", "It failed")
+    incident = as_alice.data("/incidents")[0]["id"]
     token = as_alice.add("/users/tokens", {"name": "Script"})["id"]
     session = as_alice.data("/users/sessions")[0]["id"]
     numbers = {"{project_id}": of_alice[0], "{service_id}": of_alice[1],
-               "{token_id}": token, "{session_id}": session}  # fmt: skip
+               "{incident_id}": incident, "{token_id}": token,
+               "{session_id}": session}  # fmt: skip
     before = everything_of(as_alice)
 
     for method, path in OF_ONE:

@@ -14,7 +14,7 @@ from tests.contract import Client
 from tests.targets.http import HttpTarget, http_target
 from uptimehunt import clock
 from uptimehunt.store.database import Store
-from uptimehunt.store.models import CheckResult, Service, User
+from uptimehunt.store.models import LandedResult, Service, User
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_config_that_works_is_said_to_work(
     assert target.count("/") == 1
     assert as_alice.data("/services") == []
     with store.reading():
-        assert not CheckResult.select().exists()
+        assert not LandedResult.select().exists()
 
 
 @pytest.mark.parametrize(

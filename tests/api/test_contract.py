@@ -422,9 +422,12 @@ def test_a_probe_that_did_nothing_new_is_not_sent_again(
     assert as_alice.call("GET", path, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_head_answers_as_get_does_without_the_body(as_alice: Client, as_prober: Client) -> None:
+def test_head_answers_as_get_does_without_the_body(
+    as_alice: Client, as_prober: Client, store: Store
+) -> None:
     as_alice.add("/projects", {"name": "Shop"})
-    as_alice.add("/services", builders.service_body())
+    as_alice.add("/services", builders.service_body(retries=0))
+    builders.record(store, [builders.finding(1, ok=False)])
     beating = {"name": "Job", "type": "heartbeat", "config": {"period_seconds": 60}}
     fields = {
         "type_name": "http",

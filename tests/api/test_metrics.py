@@ -54,7 +54,15 @@ def test_without_checks_there_is_no_uptime(as_alice: Client, service: int) -> No
         "uptime_percentage": None, "total_checks": 0, "successful_checks": 0, "failed_checks": 0,
         "period": "7d", "downtime_seconds": 0, "incident_count": 0,
         "mttr_seconds": None, "mtbf_seconds": None,
+        "coverage_percentage": data["coverage_percentage"],
+        "seconds": data["seconds"],
     }  # fmt: skip
+    # Nobody has looked since it was made, a moment ago.
+    assert data["coverage_percentage"] in (None, 0.0)
+    assert data["seconds"].keys() == {
+        "up", "degraded", "down", "maintenance", "paused", "unknown",
+    }  # fmt: skip
+    assert sum(data["seconds"].values()) == data["seconds"]["unknown"] < 60
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from uptimehunt import clock
 from uptimehunt.domain import services
 from uptimehunt.domain.probes import HEARTBEAT_S
 from uptimehunt.store.database import Store
-from uptimehunt.store.models import CheckResult, Incident, Probe, Service, SlotCount, User
+from uptimehunt.store.models import Incident, Probe, Service, User
 
 ALIVE = {"version": "0.1.0", "hostname": "fra-1", "capabilities": ["http", "tcp"]}
 DAY_MS = 86_400_000
@@ -47,11 +47,6 @@ def taken(accepted: int = 0, duplicates: int = 0) -> Any:
 def service(store: Store, alice: User, remote: tuple[int, str]) -> int:
     """A service of Alice that the remote probe alone checks; one failure is an outage."""
     return builders.add_service(store, alice, probe_ids=[remote[0]], retries=0, name="Shop")
-
-
-def count(store: Store, table: Any) -> int:
-    with store.reading():
-        return int(table.select().count())
 
 
 # --- heartbeat and assignments -----------------------------------------------------------------
@@ -196,9 +191,11 @@ def test_a_result_that_is_sent_again_is_taken_once(
     ]
 
     assert answered == [taken(1), taken(0, 1), taken(1, 2), taken(0, 2)]
-    assert count(store, CheckResult) == 2
-    with store.reading():
-        assert sum(slot.checks for slot in SlotCount.select()) == 2
+    assert builders.count_results(store) == 2
+    assert builders.figures_of(store, service).checks == 2
+    builders.merge(store)
+    assert builders.count_results(store) == 2
+    assert builders.figures_of(store, service).checks == 2
 
 
 def test_of_two_results_with_one_id_the_first_counts(
@@ -234,7 +231,7 @@ def test_a_result_of_what_is_not_the_probers_is_rejected(
         "duplicates": 0,
         "rejected": [{"id": sent["id"], "reason": "not_assigned"} for sent in foreign],
     }
-    assert count(store, CheckResult) == 1
+    assert builders.count_results(store) == 1
 
 
 def test_a_result_from_before_the_last_change_is_stale(
@@ -307,7 +304,7 @@ def test_a_thousand_results_are_taken_and_one_more_is_not(
 
     details = as_prober.details("POST", "/prober/results", {"results": many})
     assert details == {"results": ["Must have at most 1000 items"]}
-    assert count(store, CheckResult) == 0
+    assert builders.count_results(store) == 0
 
     assert deliver(as_prober, *many[:1000]) == taken(1000)
     assert as_prober.details("POST", "/prober/results", {"results": []}).keys() == {"results"}
@@ -341,7 +338,7 @@ def test_a_result_that_makes_no_sense_is_refused_with_its_batch(
     batch = [result(service) | fields, result(service)]
 
     assert list(as_prober.details("POST", "/prober/results", {"results": batch})) == [name]
-    assert count(store, CheckResult) == 0
+    assert builders.count_results(store) == 0
 
 
 @pytest.mark.parametrize(
@@ -420,7 +417,8 @@ def test_as_many_probes_as_are_asked_for_make_an_outage(
     assert [len([p for p in s["probes"] if p["status"] == "down"]) for s in seen] == [1, 2, 3]
     # However late it was confirmed, it began with the first failure.
     assert seen[-1]["incident"]["started_at"] == clock.iso_seconds(start + 1000)
-    assert count(store, Incident) == 1
+    with store.reading():
+        assert Incident.select().count() == 1
 
     for _, client in three:
         deliver(client, result(service, start + 10_000))

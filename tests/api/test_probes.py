@@ -1,12 +1,14 @@
 """`/probes`: the places that checks are made from."""
 
 import string
+from collections import Counter
 from typing import Any
 
 import pytest
 from playhouse.test_utils import count_queries
 
 from tests import builders
+from tests.builders import T0
 from tests.conftest import RecordingEngine
 from tests.contract import Client
 from uptimehunt import __version__, clock
@@ -213,6 +215,42 @@ def test_a_deleted_probe_is_out_and_its_services_go_on(
     with store.reading():
         assert [s.revision for s in Service.select().order_by(Service.id)] == [2, 2, 1]
         assert [view.probe_id for view in ProbeState.select()] == [1]
+
+
+def test_what_a_deleted_probe_saw_stays(
+    as_alice: Client, store: Store, alice: User, remote: tuple[int, str]
+) -> None:
+    number, _ = remote
+    service = builders.add_service(store, alice, probe_ids=[1, number])
+    made = [
+        builders.finding(service, T0 + at, ok=at % 2 > 0, probe=one)
+        for at in range(4)
+        for one in (1, number)
+    ]
+    builders.record(store, made[:4])
+    builders.merge(store)
+    builders.record(store, made[4:])
+    before = as_alice.data(f"/services/{service}/checks")
+
+    as_alice.ask("DELETE", f"/probes/{number}", status=204)
+
+    after = as_alice.data(f"/services/{service}/checks")
+    assert [check | {"probe": None} for check in after] == [
+        check | {"probe": None} for check in before
+    ]
+    names = {"This server": 4, "Deleted probe": 4}
+    assert Counter(check["probe"]["name"] for check in after) == names
+    gone = {"id": number, "hostname": "", "city": "", "country": "", "isp": ""}
+    assert [c["probe"] for c in after if c["probe"]["id"] != 1] == [
+        {**gone, "name": "Deleted probe"}
+    ] * 4
+    errors = as_alice.data(f"/services/{service}/errors")
+    assert Counter(error["probe"]["name"] for error in errors) == {
+        "This server": 2, "Deleted probe": 2,
+    }  # fmt: skip
+    span = f"from={clock.iso_seconds(T0)}&to={clock.iso_seconds(T0 + 1000)}"
+    uptime = as_alice.data(f"/services/{service}/metrics/uptime?{span}")
+    assert uptime["total_checks"] == 8
 
 
 # --- where they are, and whether they are there ------------------------------------------------

@@ -7,17 +7,25 @@ import pytest
 from playhouse.test_utils import count_queries
 
 from tests import builders
-from tests.builders import service_body
+from tests.builders import T0, service_body
 from tests.conftest import RecordingEngine
 from tests.contract import Client
 from uptimehunt import checks
+from uptimehunt.domain import retention
+from uptimehunt.store import queries
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import (
+    CheckDetails,
     CheckResult,
+    Day,
+    HalfHour,
     Incident,
+    LandedDetails,
+    LandedResult,
+    LastCheck,
     Service,
     ServiceState,
-    SlotCount,
+    Span,
     Transition,
     User,
 )
@@ -738,15 +746,40 @@ def test_deleting_a_service_takes_all_that_is_known_of_it(
     as_alice: Client, store: Store, alice: User
 ) -> None:
     service = builders.add_service(store, alice, retries=0)
-    builders.record(store, [builders.finding(service, ok=False)])
+    builders.record(store, [builders.finding(service, ok=False, body="Bad Gateway")])
+    builders.merge(store)
+    builders.record(store, [builders.finding(service, T0 + 1, ok=False, body="Bad Gateway")])
 
     as_alice.ask("DELETE", f"/services/{service}", status=204)
 
     as_alice.refusal("GET", f"/services/{service}", status=404)
     as_alice.refusal("DELETE", f"/services/{service}", status=404)
+    for path in ("status", "checks", "errors", "metrics/uptime", "metrics/response-times"):
+        as_alice.refusal("GET", f"/services/{service}/{path}", status=404)
+    left = {Incident, Transition, ServiceState, LastCheck, Span}
+    assert {table for table in left if has_rows(store, table)} == set()
+
+    builders.merge(store)
+    clear_expired(store)
+
+    left |= {LandedResult, LandedDetails, CheckResult, CheckDetails, HalfHour, Day}
+    assert {table for table in left if has_rows(store, table)} == set()
     with store.reading():
-        for table in (CheckResult, SlotCount, Incident, Transition, ServiceState):
-            assert table.select().count() == 0, table
+        assert queries.result_count() == 0
+
+
+def has_rows(store: Store, table: Any) -> bool:
+    with store.reading():
+        return bool(table.select().exists())
+
+
+def clear_expired(store: Store) -> None:
+    """What the retention does at any time, of services that are gone."""
+    with store.reading():
+        old = retention.expired(0, 0)
+    for one in old:
+        while store.write(retention.expire, one):
+            pass
 
 
 @pytest.mark.parametrize("field", ["verify_tls", "expected_status_code", "max_redirects"])

@@ -80,6 +80,17 @@ def test_variables_of_other_programs_are_left_alone() -> None:
         ("allow_cidrs", "internal.example.com"),
         ("results_days", "0"),
         ("results_days", "3651"),
+        ("max_disk", ""),
+        ("max_disk", "0"),
+        ("max_disk", "47M"),
+        ("max_disk", "49999999"),
+        ("max_disk", "-2G"),
+        ("max_disk", "1.5G"),
+        ("max_disk", "2GB"),
+        ("max_disk", "2 G"),
+        ("max_disk", "G"),
+        ("max_disk", "9999999T"),
+        ("max_disk", "\u0662G"),  # A digit, but not an ASCII one.
         ("log_level", "loud"),
     ],
 )
@@ -95,6 +106,21 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_source(name: str, text:
 @pytest.mark.parametrize(("text", "value"), [("true", True), (" True", True), ("FALSE", False)])
 def test_a_switch_is_true_or_false_in_any_case(text: str, value: bool) -> None:
     assert load({"block_private": text}, {}).block_private is value
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("50M", 50 * 2**20),
+        ("500m", 500 * 2**20),
+        ("2G", 2 * 2**30),
+        (" 1T ", 2**40),
+        ("60000K", 60_000 * 2**10),
+        ("50000000", 50_000_000),
+    ],
+)
+def test_a_size_is_plain_bytes_or_has_a_unit(text: str, size: int) -> None:
+    assert load({}, {"UPTIMEHUNT_MAX_DISK": text}).max_disk == size
 
 
 def test_networks_are_separated_by_commas() -> None:

@@ -87,6 +87,8 @@ class Register(Resource):
         self.parts.limiter.spend(limits.REGISTRATION, req.remote_addr or "")
         password_hash = passwords.hash_password(wanted.password)
         user = store.write(accounts.register, wanted, password_hash, registration)
+        if first:
+            store.settle()
         return _sign_in(self, req, resp, user, wanted.session)
 
 

@@ -19,7 +19,6 @@ from uptimehunt.api.operation import (
 from uptimehunt.api.services import CheckError
 from uptimehunt.domain import bulk, metrics, services
 from uptimehunt.domain.bulk import BulkInput
-from uptimehunt.domain.metrics import CheckFilter
 from uptimehunt.domain.paging import Page
 from uptimehunt.domain.services import Config, TypeName
 from uptimehunt.errors import ConflictError
@@ -101,10 +100,10 @@ class ChecksQuery(PageQuery):
     status: Literal["success", "failure"] | None = Field(default=None)
     probe_id: Annotated[int, Field(ge=1, le=10**18), BeforeValidator(digits)] | None = None
 
-    def wanted(self) -> CheckFilter:
-        """The filter as the domain knows it."""
-        ok = None if self.status is None else self.status == "success"
-        return CheckFilter(self.from_, self.to, ok, self.probe_id)
+    @property
+    def ok(self) -> bool | None:
+        """The status as the domain knows it."""
+        return None if self.status is None else self.status == "success"
 
 
 class Checks(Resource):
@@ -114,14 +113,16 @@ class Checks(Resource):
         "List the checks of a service",
         access=Access.USER,
         query=ChecksQuery,
-        answer=Answer(200, Check, is_list=True, is_paged=True),
+        answer=Answer(200, Check, is_list=True, is_paged=True, has_csv=True),
         errors=(404,),
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, service_id: int) -> Page:
-        """Newest first; details are kept of failures."""
+        """Newest first; details are kept of failures and of the newest few successes."""
         service = services.find(req.context.user, service_id)
         query: ChecksQuery = req.context.query
-        return metrics.checks(service.id, query.wanted(), query.paging)
+        return metrics.checks(
+            service.id, query.paging, query.from_, query.to, query.ok, query.probe_id
+        )
 
     @operation(
         "Check a service now",

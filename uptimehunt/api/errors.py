@@ -93,7 +93,8 @@ def _falcon(
 def _storage(
     req: falcon.Request, resp: falcon.Response, ex: StorageError, params: dict[str, str]
 ) -> None:
-    log.error("request.no_storage", extra=about(error=ex, request_id=req.context.request_id))
+    # The store tells of each trouble once; a line a request would help to fill a disk.
+    log.debug("request.no_storage", extra=about(error=ex, request_id=req.context.request_id))
     resp.set_header("Retry-After", "5")
     _send(req, resp, 503, CODES[503], "The database is not available at the moment")
 

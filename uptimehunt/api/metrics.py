@@ -1,12 +1,13 @@
 """`/services/{id}/metrics/…` and `/services/{id}/errors`."""
 
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Annotated, Any, Literal
 
 import falcon
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from uptimehunt import clock
+from uptimehunt import clock, zones
 from uptimehunt.api.operation import (
     Access,
     Answer,
@@ -18,14 +19,32 @@ from uptimehunt.api.operation import (
     digits,
     operation,
 )
+from uptimehunt.clock import DAY_MS
 from uptimehunt.domain import metrics, services
 from uptimehunt.domain.paging import Page
 from uptimehunt.domain.status import Status
-from uptimehunt.domain.uptime import DAY_MS, Period, named_period
+from uptimehunt.domain.uptime import Period, named_period
 from uptimehunt.errors import BadRequestError
+from uptimehunt.zones import TimeZone
 
 MOST_BUCKETS = 2000
+
+FINE_S = 3 * 86_400
+"""The longest period that is told in finer steps than that of the figures which are kept."""
+
+SLOT_S = 1800
 LONGEST_MS = 5 * 366 * DAY_MS
+
+
+class Seconds(BaseModel):
+    """What each second of a span was; unknown where nobody looked."""
+
+    up: int = Field(examples=[2_585_616])
+    degraded: int = Field(examples=[0])
+    down: int = Field(examples=[1200])
+    maintenance: int = Field(examples=[0])
+    paused: int = Field(examples=[0])
+    unknown: int = Field(examples=[5184])
 
 
 class Uptime(BaseModel):
@@ -40,6 +59,11 @@ class Uptime(BaseModel):
     incident_count: int = Field(examples=[2])
     mttr_seconds: int | None = Field(examples=[600])
     mtbf_seconds: int | None = Field(examples=[1_295_400])
+    coverage_percentage: float | None = Field(
+        description="How much of the time in which it was to be watched it was seen.",
+        examples=[99.8],
+    )
+    seconds: Seconds
 
 
 class ResponseTimes(BaseModel):
@@ -67,6 +91,36 @@ class ResponseTimesMeta(BaseModel):
     p50: int | None = Field(examples=[243])
     p95: int | None = Field(examples=[401])
     p99: int | None = Field(examples=[520])
+
+
+class DayFigures(BaseModel):
+    """A day of the time zone that was asked for."""
+
+    date: str = Field(examples=["2024-01-01"])
+    from_: str = Field(alias="from", examples=["2024-01-01T00:00:00Z"])
+    to: str = Field(examples=["2024-01-02T00:00:00Z"])
+    uptime_percentage: float | None = Field(examples=[99.65])
+    total_checks: int = Field(examples=[288])
+    successful_checks: int = Field(examples=[287])
+    failed_checks: int = Field(examples=[1])
+    avg: float | None = Field(examples=[251.5])
+    min: int | None = Field(examples=[198])
+    max: int | None = Field(examples=[412])
+    p50: int | None = Field(examples=[245])
+    p95: int | None = Field(examples=[398])
+    p99: int | None = Field(examples=[412])
+    coverage_percentage: float | None = Field(examples=[100])
+    seconds: Seconds
+    incident_count: int = Field(examples=[1])
+
+
+class Stretch(BaseModel):
+    """A time in which a service was one and the same."""
+
+    status: Literal["unknown", "up", "degraded", "down", "maintenance", "paused"]
+    from_: str = Field(alias="from", examples=["2024-01-01T00:00:00Z"])
+    to: str = Field(examples=["2024-01-01T12:00:00Z"])
+    seconds: int = Field(examples=[43_200])
 
 
 class SparklineData(BaseModel):
@@ -157,7 +211,11 @@ class ResponseTimesQuery(PeriodQuery):
 
     # The bounds stand before the validator: behind it, the JSON Schema would not have them.
     interval_seconds: Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(digits)] | None = (
-        Field(default=None, description="Chosen to give up to 300 when left out.")
+        Field(
+            default=None,
+            description="Chosen to give up to 300 when left out. Beyond three days it is rounded up"
+            " to half hours; `meta` tells.",
+        )
     )
     probe_id: Annotated[int, Field(ge=1, le=10**18), BeforeValidator(digits)] | None = Field(
         default=None, description="As seen from this probe; from all when left out."
@@ -168,6 +226,47 @@ class SparklineQuery(PeriodQuery):
     """The period, 24 hours unless said otherwise, and the number of points."""
 
     points: WholeNumber = Field(default=metrics.SPARKLINE_POINTS, ge=10, le=100)
+
+
+MOST_DAYS = 400
+
+
+def _date(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("date", "Must be a date such as 2024-01-31") from None
+
+
+Day = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
+
+
+class DaysQuery(Query):
+    """Which days, both inclusive, of which time zone."""
+
+    from_: Day | None = Field(
+        default=None, alias="from", description="29 days before the last when left out."
+    )
+    to: Day | None = Field(default=None, description="Today when left out.")
+    timezone: TimeZone | None = Field(
+        default=None, description="The caller's own when left out.", examples=["Europe/Berlin"]
+    )
+
+    def dates(self, zone: tzinfo) -> tuple[date, date]:
+        """The first and the last day.
+
+        Raises:
+            BadRequestError: the first lies behind the last, or too far before it.
+        """
+        last = self.to or datetime.fromtimestamp(clock.now_ms() / 1000, zone).date()
+        first = self.from_ or last - timedelta(days=29)
+        if not 0 <= (last - first).days < MOST_DAYS or first.year < 1971 or last.year > 2900:
+            raise BadRequestError(f"from must lie before to, at most {MOST_DAYS} days")
+        return first, last
+
+
+class TimelineQuery(PeriodQuery):
+    """The period, 24 hours unless said otherwise."""
 
 
 class ErrorsQuery(PageQuery):
@@ -198,7 +297,7 @@ class Metrics(Resource):
         "Get response times",
         access=Access.USER,
         query=ResponseTimesQuery,
-        answer=Answer(200, ResponseTimes, is_list=True, meta=ResponseTimesMeta),
+        answer=Answer(200, ResponseTimes, is_list=True, meta=ResponseTimesMeta, has_csv=True),
         errors=(404,),
     )
     def on_get_response_times(
@@ -209,9 +308,42 @@ class Metrics(Resource):
         query: ResponseTimesQuery = req.context.query
         period = query.span("24h")
         seconds = query.interval_seconds or period.bucket_seconds()
+        if period.seconds > FINE_S:
+            seconds = -(-seconds // SLOT_S) * SLOT_S
         if period.seconds / seconds > MOST_BUCKETS:
             raise BadRequestError(f"interval_seconds would give more than {MOST_BUCKETS} buckets")
         return metrics.response_times(service.id, period, seconds, query.probe_id)
+
+    @operation(
+        "Get daily figures",
+        access=Access.USER,
+        query=DaysQuery,
+        answer=Answer(200, DayFigures, is_list=True, has_csv=True),
+        errors=(404,),
+    )
+    def on_get_days(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> list[dict[str, Any]]:
+        """Oldest first, in days of a time zone: 23 or 25 hours long where its clocks change."""
+        service = services.find(req.context.user, service_id)
+        query: DaysQuery = req.context.query
+        zone = zones.zone(query.timezone or req.context.user.timezone)
+        return metrics.days(service.id, *query.dates(zone), zone)
+
+    @operation(
+        "Get the timeline",
+        access=Access.USER,
+        query=TimelineQuery,
+        answer=Answer(200, Stretch, is_list=True),
+        errors=(404,),
+    )
+    def on_get_timeline(
+        self, req: falcon.Request, resp: falcon.Response, service_id: int
+    ) -> list[dict[str, Any]]:
+        """What the service was in each second of the period, oldest first, without a gap."""
+        service = services.find(req.context.user, service_id)
+        query: TimelineQuery = req.context.query
+        return metrics.timeline(service.id, query.span("24h"))
 
     @operation(
         "Get sparkline data",
@@ -232,7 +364,7 @@ class Metrics(Resource):
         "List recent errors",
         access=Access.USER,
         query=ErrorsQuery,
-        answer=Answer(200, ErrorEntry, is_list=True, is_paged=True),
+        answer=Answer(200, ErrorEntry, is_list=True, is_paged=True, has_csv=True),
         errors=(404,),
     )
     def on_get_errors(self, req: falcon.Request, resp: falcon.Response, service_id: int) -> Page:

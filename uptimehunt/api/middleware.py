@@ -22,8 +22,8 @@ CORS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Auth, X-Request-ID, "
     "If-None-Match, Idempotency-Key",
     "Access-Control-Max-Age": "86400",
-    "Access-Control-Expose-Headers": "ETag, Retry-After, X-API-Deprecation, X-API-Sunset, "
-    "X-Request-ID",
+    "Access-Control-Expose-Headers": "Content-Disposition, ETag, Link, Retry-After, "
+    "X-API-Deprecation, X-API-Sunset, X-Request-ID, X-Total-Count",
 }
 
 SAFE = {

@@ -14,7 +14,7 @@ from pydantic.json_schema import (
 )
 
 from uptimehunt import __version__
-from uptimehunt.api import examples
+from uptimehunt.api import examples, spreadsheet
 from uptimehunt.api.errors import CODES
 from uptimehunt.api.operation import Access, Answer, Operation, Resource, declaration
 from uptimehunt.domain.paging import DEFAULT_LIMIT
@@ -90,6 +90,22 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "X-API-Sunset": {"description": "When it ends.", "schema": {"type": "string"}},
+    "Vary": {
+        "description": "That the answer depends on `Accept`.",
+        "schema": {"type": "string"},
+    },
+    "Content-Disposition": {
+        "description": "As CSV only: a name for the file.",
+        "schema": {"type": "string"},
+    },
+    "X-Total-Count": {
+        "description": "As CSV only: how many rows there are on all pages.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Link": {
+        "description": "As CSV only: the `first`, `prev`, `next` and `last` page (RFC 8288).",
+        "schema": {"type": "string"},
+    },
 }
 _LATER = {"429", "503"}
 _IF_NONE_MATCH = {
@@ -218,7 +234,11 @@ class _Components:
         example = examples.example(schema, self.schemas)
         if answer.example:
             example = {**example, "data": {**example["data"], **answer.example}}
-        return _json(schema, example)
+        if not answer.has_csv or answer.shape is None:
+            return _json(schema, example)
+        lines = spreadsheet.text(answer.shape, example["data"])
+        as_csv = {"schema": {"type": "string"}, "example": lines}
+        return {**_json(schema, example), spreadsheet.MEDIA_TYPE: as_csv}
 
     def _enveloped(self, answer: Answer, shape: JsonSchemaValue) -> JsonSchemaValue:
         properties: dict[str, Any] = {
@@ -328,9 +348,9 @@ def _path_schema(name: str) -> dict[str, Any]:
 
 
 def _query_parameters(declared: Operation) -> Iterator[dict[str, Any]]:
-    if declared.query is None:
+    if declared.csv_query is None:
         return
-    schema = declared.query.model_json_schema()
+    schema = declared.csv_query.model_json_schema()
     for name, field in schema["properties"].items():
         field = _without_null({key: value for key, value in field.items() if key != "title"})
         described = {"description": field.pop("description")} if "description" in field else {}
@@ -380,6 +400,10 @@ def _header_names(declared: Operation, code: str) -> Iterator[str]:
         yield "Retry-After"
     if declared.deprecated is not None:
         yield from ("X-API-Deprecation", "X-API-Sunset")
+    if declared.answer.has_csv and code == "200":
+        yield from ("Vary", "Content-Disposition")
+        if declared.answer.is_paged:
+            yield from ("X-Total-Count", "Link")
 
 
 def _error_statuses(declared: Operation) -> set[int]:

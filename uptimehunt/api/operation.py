@@ -21,13 +21,13 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import falcon
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError, to_json
 
-from uptimehunt.api import envelope
+from uptimehunt.api import envelope, spreadsheet
 from uptimehunt.api.parts import Parts
 from uptimehunt.domain import api_tokens, probes, sessions
-from uptimehunt.domain.paging import DEFAULT_LIMIT, MOST, Paging
+from uptimehunt.domain.paging import DEFAULT_LIMIT, MOST, MOST_EXPORTED, Paging
 from uptimehunt.domain.sessions import Identity
 from uptimehunt.domain.validation import parse
 from uptimehunt.errors import (
@@ -65,6 +65,7 @@ class Answer:
         shape: of `data`; of one item when `is_list`. None for an answer without a body.
         meta: shape of `meta`; of paging when `is_paged`.
         is_bare: the data stands alone, without the envelope.
+        has_csv: the list is answered as CSV to who prefers that.
         example: fields in which the documented example differs from that of the shape.
     """
 
@@ -74,6 +75,7 @@ class Answer:
     is_paged: bool = False
     meta: type[BaseModel] | None = None
     is_bare: bool = False
+    has_csv: bool = False
     example: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -87,7 +89,11 @@ class Deprecation:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The declaration of one endpoint."""
+    """The declaration of one endpoint.
+
+    Attributes:
+        csv_query: the query where the answer is CSV; the same, but for a longer page.
+    """
 
     summary: str
     access: Access
@@ -96,6 +102,7 @@ class Operation:
     is_partial: bool = False
     is_body_optional: bool = False
     query: type[BaseModel] | None = None
+    csv_query: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     has_etag: bool = False
     cache: str | None = None
@@ -165,6 +172,7 @@ def operation(
         is_partial=is_partial,
         is_body_optional=is_body_optional,
         query=query,
+        csv_query=_csv_query(query) if answer.has_csv else query,
         errors=errors,
         has_etag=has_etag,
         cache=cache,
@@ -177,6 +185,9 @@ def operation(
             if declared.deprecated is not None:  # Said with errors too.
                 resp.set_header("X-API-Deprecation", declared.deprecated.since)
                 resp.set_header("X-API-Sunset", declared.deprecated.sunset)
+            if declared.answer.has_csv:  # Which query is fit depends on it, so errors say it too.
+                resp.set_header("Vary", "Accept")
+            req.context.as_csv = declared.answer.has_csv and spreadsheet.is_preferred(req)
             if req.method in {"GET", "HEAD"}:
                 with self.parts.store.reading():
                     _identify(self.parts, req, declared.access)
@@ -251,7 +262,8 @@ def bearer(parts: Parts, req: falcon.Request) -> Identity:
 
 
 def _read_request(req: falcon.Request, declared: Operation) -> None:
-    req.context.query = _read_query(req, declared.query)
+    query = declared.csv_query if req.context.as_csv else declared.query
+    req.context.query = _read_query(req, query)
     if declared.body is None:
         return
     is_empty = req.content_type is None and not req.content_length
@@ -319,6 +331,15 @@ class PageQuery(Query):
         return Paging(self.page, self.limit)
 
 
+def _csv_query(query: type[BaseModel] | None) -> type[BaseModel] | None:
+    """The query of a list as CSV; when it is paged, a page may be much longer."""
+    if query is None or not issubclass(query, PageQuery):
+        return query
+    told = f"Items per page: up to {MOST} as JSON, up to {MOST_EXPORTED} as CSV."
+    limit = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_EXPORTED, description=told)
+    return create_model(f"{query.__name__}AsCsv", __base__=query, limit=(WholeNumber, limit))
+
+
 # --- what is answered --------------------------------------------------------------------------
 
 
@@ -327,7 +348,13 @@ def _send(req: falcon.Request, resp: falcon.Response, declared: Operation, resul
     resp.set_header("Cache-Control", declared.cache_control)
     if declared.answer.status == 204:
         return
-    if declared.answer.shape is not None:
+    shape = declared.answer.shape
+    content_type = envelope.CONTENT_TYPE
+    if shape is not None and req.context.as_csv:
+        content_type = spreadsheet.CONTENT_TYPE
+        resp.set_headers(spreadsheet.headers(req, result))
+        resp.data = spreadsheet.text(shape, spreadsheet.rows_of(result)).encode()
+    elif shape is not None:
         resp.data = to_json(result) if declared.answer.is_bare else envelope.success(result)
     if declared.has_etag and resp.data is not None:
         etag = f'"{hashlib.blake2b(resp.data, digest_size=12).hexdigest()}"'
@@ -337,4 +364,4 @@ def _send(req: falcon.Request, resp: falcon.Response, declared: Operation, resul
             resp.status = falcon.HTTP_304
             resp.data = None
             return
-    resp.content_type = envelope.CONTENT_TYPE
+    resp.content_type = content_type

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from uptimehunt.checks import CheckConfig, CheckType, Outcome
 from uptimehunt.domain.limits import Limiter
 from uptimehunt.domain.results import Verdict
+from uptimehunt.domain.retention import Keeping
+from uptimehunt.domain.system import Storage
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.store.database import Store
 
@@ -39,6 +41,11 @@ class Engine(Protocol):
         """When a service is due next, milliseconds since the epoch."""
 
 
+def _no_storage() -> Storage:
+    """Of a store that nobody keeps small, such as in tests."""
+    return Storage(Keeping(), 0, {"last_at": None, "size_bytes": None, "ok": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The parts of the running program that requests work with.
@@ -47,6 +54,7 @@ class Parts:
         registration: the setting of that name.
         health: part → whether it is well.
         public_host: the host of the setting `public_url`.
+        storage: what is known of the disk.
         limiter: counts failed attempts to sign in.
     """
 
@@ -56,4 +64,5 @@ class Parts:
     registration: str
     health: Callable[[], dict[str, bool]]
     public_host: str | None = None
+    storage: Callable[[], Storage] = _no_storage
     limiter: Limiter = field(default_factory=Limiter)

@@ -6,7 +6,7 @@ import falcon
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from uptimehunt import __version__, clock
-from uptimehunt.api.operation import Access, Answer, Resource, operation
+from uptimehunt.api.operation import Access, Answer, Resource, Timestamp, operation
 from uptimehunt.api.parts import Parts
 from uptimehunt.domain import accounts, system
 from uptimehunt.errors import BusyError
@@ -59,12 +59,43 @@ class SchedulerFigures(BaseModel):
     in_flight: int = Field(examples=[1])
 
 
+class DiskForecast(BaseModel):
+    """How large the database gets when all is kept as the settings say."""
+
+    steady_bytes: int = Field(
+        description="When results and half hours go as fast as they come.", examples=[96_468_992]
+    )
+    in_30_days_bytes: int = Field(examples=[41_943_040])
+    in_365_days_bytes: int = Field(examples=[94_371_840])
+    full_in_days: int | None = Field(
+        description="When the limit or the volume is reached; null when neither is in ten years.",
+        examples=[None],
+    )
+    bound: Literal["limit", "volume"] | None = Field(
+        description="Which of the two that is.", examples=[None]
+    )
+
+
+class BackupFigures(BaseModel):
+    """The latest of the nightly copies."""
+
+    last_at: Timestamp | None
+    size_bytes: int | None = Field(examples=[18_350_080])
+    ok: bool = Field(description="Whether it is younger than two days.", examples=[True])
+
+
 class DatabaseFigures(BaseModel):
-    """What the database holds."""
+    """What the database holds, for how long, and how large it gets."""
 
     engine: str = Field(examples=["sqlite"])
-    size_bytes: int = Field(examples=[18_874_368])
+    size_bytes: int = Field(description="In use, of the file.", examples=[18_874_368])
+    max_bytes: int | None = Field(description="The setting `max_disk`.", examples=[2_147_483_648])
+    free_bytes: int = Field(description="Left on the volume.", examples=[21_474_836_480])
     results: int = Field(examples=[103_680])
+    results_days: int = Field(examples=[30])
+    figures_days: int = Field(examples=[365])
+    forecast: DiskForecast
+    backup: BackupFigures
 
 
 class NotificationFigures(BaseModel):
@@ -140,7 +171,7 @@ class Status(Resource):
             "in_flight": in_flight,
         }
         is_well = all(self.parts.health().values())
-        figures = system.overview(req.context.user, scheduler, is_well)
+        figures = system.overview(req.context.user, scheduler, is_well, self.parts.storage())
         return {**figures, "notifications": NotificationFigures().model_dump()}
 
 

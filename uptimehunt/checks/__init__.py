@@ -34,6 +34,12 @@ def _discover() -> Mapping[str, CheckType[Any]]:
 REGISTRY = _discover()
 
 
+def is_passive(name: str) -> bool:
+    """Whether a type is judged by what it is told, and not checked; not so of an unknown one."""
+    kind = REGISTRY.get(name)
+    return kind is not None and kind.judge is not None
+
+
 def load_libraries() -> None:
     """Import all that check types import only when they need it.
 

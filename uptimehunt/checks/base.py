@@ -186,7 +186,16 @@ def refuse(details: dict[str, list[str]]) -> PydanticCustomError:
 
 def secret_names(config: type[CheckConfig]) -> frozenset[str]:
     """The fields of a config whose values are never shown."""
-    return frozenset(name for name in config.model_fields if _hints(config, name).get("writeOnly"))
+    known = _SECRETS.get(config)
+    if known is None:
+        fields = config.model_fields
+        known = frozenset(name for name in fields if _hints(config, name).get("writeOnly"))
+        _SECRETS[config] = known
+    return known
+
+
+_SECRETS: dict[type[CheckConfig], frozenset[str]] = {}
+"""Worked out once a type: every service that is shown asks."""
 
 
 def secrets_in_use(config: type[CheckConfig], values: Mapping[str, Any]) -> frozenset[str]:

@@ -3,9 +3,7 @@
 The judging is in `heartbeat.py`.
 """
 
-import re
-import zoneinfo
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,27 +11,13 @@ from pydantic_core import PydanticCustomError
 
 from uptimehunt.checks.base import place, refuse
 from uptimehunt.checks.passive import PassiveConfig
+from uptimehunt.zones import TimeZone, zone
 
 DAY_S = 86_400
 NEVER_MS = 50 * 365 * DAY_S * 1000
 SHORTEST_RUN_S = 60
 
-_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _UNITS = ((DAY_S, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def _valid_zone(name: str) -> str:
-    try:
-        if _ZONE.fullmatch(name):
-            _zone(name)
-            return name
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        pass
-    raise PydanticCustomError("timezone", "Must be a time zone such as Europe/Berlin")
-
-
-def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else zoneinfo.ZoneInfo(name)  # UTC needs no zone data.
 
 
 def _valid_cron(expression: str) -> str:
@@ -52,7 +36,6 @@ def _valid_cron(expression: str) -> str:
 
 
 CronExpression = Annotated[str, AfterValidator(_valid_cron)]
-TimeZone = Annotated[str, AfterValidator(_valid_zone)]
 
 
 class HeartbeatConfig(PassiveConfig):
@@ -145,7 +128,7 @@ class HeartbeatConfig(PassiveConfig):
         from cronsim import CronSim
 
         assert self.cron is not None
-        moment = datetime.fromtimestamp(at // 1000, _zone(self.timezone))
+        moment = datetime.fromtimestamp(at // 1000, zone(self.timezone))
         for occurrence in CronSim(self.cron, moment):
             due = round(occurrence.timestamp()) * 1000
             if due > at:  # In the second of two equal hours it tells those of the first.

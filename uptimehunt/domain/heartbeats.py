@@ -18,7 +18,8 @@ from uptimehunt.checks.heartbeat import Told
 from uptimehunt.checks.heartbeat_config import HeartbeatConfig
 from uptimehunt.domain.paging import Page, Paging
 from uptimehunt.errors import NotFoundError
-from uptimehunt.store.models import Beat, Heartbeat, Service, ServiceState
+from uptimehunt.store import queries
+from uptimehunt.store.models import Beat, Heartbeat, Service
 
 TYPE = heartbeat.CHECK.type
 KEY_LENGTH = 32
@@ -144,7 +145,7 @@ def told(service_id: int, mark: Mapping[str, Any] | None, awake_since: int) -> T
     if known is None:
         return None
     if mark is None:
-        mark = ServiceState.get_by_id(service_id).details or {}
+        mark = queries.latest_details(service_id)
     judged_id = max(known.judged_id, mark.get("beat_id", 0))
     beat = (
         Beat.select()

@@ -1,11 +1,14 @@
 """Figures over time for one service or a page of them. Everything here reads."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import bisect
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from uptimehunt import clock
-from uptimehunt.domain import incidents, status
+from uptimehunt.clock import DAY_MS
+from uptimehunt.domain import incidents, ledger, status
 from uptimehunt.domain.countries import COUNTRIES
 from uptimehunt.domain.paging import Page, Paging
 from uptimehunt.domain.uptime import (
@@ -13,46 +16,148 @@ from uptimehunt.domain.uptime import (
     Period,
     outages,
     percentage,
-    percentile,
 )
+from uptimehunt.errors import BadRequestError
 from uptimehunt.store import queries
-from uptimehunt.store.models import SLOT_MS, CheckResult, Incident, Probe, Service
+from uptimehunt.store.models import SLOT_MS, Incident, Probe, Service
 
 SPARKLINE_POINTS = 48
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
+AHEAD_MS = 300_000
+"""What a remote prober with a fast clock has just told counts as of now."""
+
 
 def uptime(service: Service, period: Period) -> dict[str, Any]:
     """Uptime and outage figures of a service over a period; nobody was up before it existed."""
-    counts = queries.counts([service.id], period.start, period.end)
-    count = counts.get(service.id, queries.Count())
-    spans = [
-        (found.started_at, found.resolved_at) for found in incidents.touching(service.id, period)
-    ]
-    # Results may be older than the service here, when its history came from elsewhere.
-    known_from = min([service.created_at, *(started for started, _ in spans)])
-    lived_from = min(max(period.start, known_from), period.end)
-    figures = outages(spans, replace(period, start=lived_from))
+    count = queries.counts([service.id], period.start, period.end)
+    found = incidents.touching(service.id, period)
+    figures = outages([(one.started_at, one.resolved_at) for one in found])
+    sums = ledger.totals(ledger.spans(service.id, period.start, period.end, clock.now_ms()))
+    up_ms = sums[ledger.UP] + sums[ledger.DEGRADED]
     return {
-        "uptime_percentage": percentage(count.checks - count.failures, count.checks),
-        "total_checks": count.checks,
-        "successful_checks": count.checks - count.failures,
-        "failed_checks": count.failures,
+        **_counted(count.get(service.id, queries.Count())),
         "period": period.name,
-        "downtime_seconds": figures.downtime_seconds,
+        "downtime_seconds": sums[ledger.DOWN] // 1000,
         "incident_count": figures.count,
         "mttr_seconds": figures.mttr_seconds,
-        "mtbf_seconds": figures.mtbf_seconds,
+        "mtbf_seconds": up_ms // figures.count // 1000 if figures.count else None,
+        **_covered(sums),
     }
 
 
+def _counted(count: queries.Count | queries.Figures) -> dict[str, Any]:
+    successful = count.checks - count.failures
+    return {
+        "uptime_percentage": percentage(successful, count.checks),
+        "total_checks": count.checks,
+        "successful_checks": successful,
+        "failed_checks": count.failures,
+    }
+
+
+def _covered(sums: Sequence[int]) -> dict[str, Any]:
+    """What the ledger says of a span: how much of it was seen, and what it was."""
+    seconds = {name: ms // 1000 for name, ms in zip(ledger.NAMES, sums, strict=True)}
+    return {"coverage_percentage": ledger.coverage(sums), "seconds": seconds}
+
+
+def days(service_id: int, first: date, last: date, zone: tzinfo) -> list[dict[str, Any]]:
+    """The days of a zone from `first` to `last`, oldest first; of 23 to 25 hours, as they come.
+
+    Where a day of a zone begins off the half hour, its results are counted from the nearest on.
+    So long ago that no half hours are kept, they are counted by the days of UTC.
+    """
+    now = clock.now_ms()
+    dates = [first + timedelta(days=at) for at in range((last - first).days + 2)]
+    edges = [_midnight(day, zone) for day in dates]
+    figures = _day_figures(service_id, dates, edges)
+    stretches = ledger.spans(service_id, edges[0], edges[-1], now)
+    sums = ledger.totals_between(stretches, edges)
+    incident_counts = _incident_counts(service_id, edges, now)
+    return [
+        {
+            "date": dates[at].isoformat(),
+            "from": clock.iso_seconds(edges[at]),
+            "to": clock.iso_seconds(edges[at + 1]),
+            **_counted(figures[at]),
+            **_times(figures[at]),
+            **_covered(sums[at]),
+            "incident_count": incident_counts[at],
+        }
+        for at in range(len(dates) - 1)
+    ]
+
+
+def _day_figures(
+    service_id: int, dates: Sequence[date], edges: Sequence[int]
+) -> list[queries.Figures]:
+    """What the results of days come to; the last date is that of the last edge."""
+    rounded = [(edge + SLOT_MS // 2) // SLOT_MS * SLOT_MS for edge in edges]
+    old = bisect.bisect_left(rounded[:-1], queries.half_hours_since(service_id))
+    found = []
+    if old:
+        in_utc = [_midnight(day, UTC) for day in dates[: old + 1]]
+        found = queries.figures(service_id, in_utc)
+    if old < len(edges) - 1:
+        found += queries.figures(service_id, rounded[old:])
+    return found
+
+
+def _incident_counts(service_id: int, edges: Sequence[int], now: int) -> list[int]:
+    """How many incidents touch the time between each two edges, up to now."""
+    found = incidents.touching(service_id, Period("days", edges[0], edges[-1]))
+    begun = sorted(one.started_at for one in found)
+    over = sorted(one.resolved_at for one in found if one.resolved_at is not None)
+    return [
+        bisect.bisect_left(begun, min(end, now)) - bisect.bisect_right(over, start)
+        if start < min(end, now)
+        else 0
+        for start, end in itertools.pairwise(edges)
+    ]
+
+
+def _midnight(day: date, zone: tzinfo) -> int:
+    """When a day begins in a zone, milliseconds; where midnight is skipped, at the leap."""
+    begins = datetime.combine(day, time(), zone)
+    return int(begins.timestamp()) * 1000
+
+
+MOST_STRETCHES = 5000
+
+
+def timeline(service_id: int, period: Period) -> list[dict[str, Any]]:
+    """What a service was in a period, oldest first, without a gap.
+
+    Raises:
+        BadRequestError: it was so many things that nobody wants them all at once.
+    """
+    found = ledger.spans(service_id, period.start, period.end, clock.now_ms())
+    if len(found) > MOST_STRETCHES:
+        raise BadRequestError(f"More than {MOST_STRETCHES} changes: ask for a shorter period")
+    return [
+        {
+            "status": ledger.NAMES[one.kind],
+            "from": clock.iso_seconds(one.start),
+            "to": clock.iso_seconds(one.end),
+            "seconds": one.end // 1000 - one.start // 1000,
+        }
+        for one in found
+    ]
+
+
+Landed = Sequence[queries.LandedSlot]
+"""What has landed of some services, where it was read already."""
+
+
 def uptimes(
-    service_ids: Sequence[int], names: Sequence[str], now: int
+    service_ids: Sequence[int], names: Sequence[str], now: int, landed: Landed | None = None
 ) -> dict[int, dict[str, float | None]]:
     """Uptime percentages of many services: service id → period name → percentage or None."""
+    landed = queries.landed_slots(service_ids) if landed is None else landed
     found: dict[int, dict[str, float | None]] = {service_id: {} for service_id in service_ids}
     for name in names:
-        counts = queries.counts(service_ids, now - PERIODS[name], None)
+        counts = queries.counts(service_ids, now - PERIODS[name], now + AHEAD_MS, landed)
         for service_id in service_ids:
             count = counts.get(service_id, queries.Count())
             found[service_id][name] = percentage(count.checks - count.failures, count.checks)
@@ -65,44 +170,37 @@ def response_times(
     """Response times of the successful checks of a service, in buckets, and over all.
 
     Buckets begin at whole multiples of their length; the first and last are cut by the period.
+    Percentiles are off by 1.6 % at the most, and exact below 64 ms.
 
     Returns:
         one row a bucket, oldest first, with nulls where it has no checks; and the `meta`.
     """
     bucket_ms = bucket_seconds * 1000
     first = period.start // bucket_ms
-    times: list[list[int]] = [[] for _ in range(first, (period.end - 1) // bucket_ms + 1)]
-    checks = [0] * len(times)
-    failures = [0] * len(times)
-    for checked_at, ok, took in queries.response_times(
-        service_id, period.start, period.end, probe_id
-    ):
-        at = checked_at // bucket_ms - first
-        checks[at] += 1
-        failures[at] += not ok
-        if ok and took is not None:
-            times[at].append(took)
+    starts = [at * bucket_ms for at in range(first, (period.end - 1) // bucket_ms + 1)]
+    edges = [period.start, *starts[1:], period.end]
+    figures = queries.figures(service_id, edges, probe_id)
     rows = [
         {
-            "timestamp": clock.iso_seconds((first + at) * bucket_ms),
-            **_summary(times[at]),
-            "checks": checks[at],
-            "failures": failures[at],
+            "timestamp": clock.iso_seconds(start),
+            **_times(one),
+            "checks": one.checks,
+            "failures": one.failures,
         }
-        for at in range(len(times))
+        for start, one in zip(starts, figures, strict=True)
     ]
-    overall = _summary([took for bucket in times for took in bucket])
+    overall = _times(queries.total(figures))
     meta = _span(period, bucket_seconds) | {name: overall[name] for name in ("avg", *_PERCENTILES)}
     return rows, meta
 
 
-def _summary(times: list[int]) -> dict[str, float | int | None]:
-    ascending = sorted(times)
+def _times(figures: queries.Figures) -> dict[str, float | int | None]:
+    average = figures.average_ms
     return {
-        "avg": round(sum(ascending) / len(ascending), 1) if ascending else None,
-        "min": ascending[0] if ascending else None,
-        "max": ascending[-1] if ascending else None,
-        **{name: percentile(ascending, share) for name, share in _PERCENTILES.items()},
+        "avg": None if average is None else round(average, 1),
+        "min": figures.least_ms,
+        "max": figures.most_ms,
+        **{name: figures.percentile(share) for name, share in _PERCENTILES.items()},
     }
 
 
@@ -120,20 +218,35 @@ Line = tuple[list[int | None], list[str | None]]
 
 
 def sparkline(service_id: int, period: Period, points: int) -> dict[str, Any]:
-    """A service's period in a few points: mean response times, and how it stood."""
+    """A service's period in a few points: mean response times, and how it stood.
+
+    Points of half an hour and more begin at the nearest one, and those of a day and more at the
+    nearest day in UTC: so they are read off figures, and cost the same however many results.
+    """
     bucket_ms = -(-(period.end - period.start) // points)
-    read = queries.buckets(service_id, period.start, period.end, bucket_ms)
+    edges = [period.start + at * bucket_ms for at in range(points + 1)]
+    for unit in (DAY_MS, SLOT_MS):
+        if bucket_ms >= unit:
+            edges[1:-1] = [(edge + unit // 2) // unit * unit for edge in edges[1:-1]]
+            break
+    read = [
+        queries.Slot(at, one.checks, one.failures, one.average_ms)
+        for at, one in enumerate(queries.figures(service_id, edges))
+        if one.checks
+    ]
     outages = incidents.touching_many([service_id], period)[service_id]
     values, statuses = _line(read, outages, period.start, bucket_ms, points)
     return {**_span(period, bucket_ms // 1000), "values": values, "statuses": statuses}
 
 
-def day_lines(service_ids: Sequence[int], now: int) -> dict[int, Line]:
+def day_lines(
+    service_ids: Sequence[int], now: int, landed: Landed | None = None
+) -> dict[int, Line]:
     """The last 48 half hours of many services, the open one included, in two queries."""
     last = now // SLOT_MS
     first = last - SPARKLINE_POINTS + 1
     period = Period("24h", first * SLOT_MS, (last + 1) * SLOT_MS)
-    read = queries.slots(service_ids, first, last)
+    read = queries.slots(service_ids, first, last, landed)
     outages = incidents.touching_many(service_ids, period)
     return {
         service_id: _line(
@@ -148,7 +261,7 @@ def day_lines(service_ids: Sequence[int], now: int) -> dict[int, Line]:
 
 
 def _line(
-    buckets: Sequence[queries.Bucket],
+    buckets: Sequence[queries.Slot],
     outages: Sequence[Incident],
     start: int,
     bucket_ms: int,
@@ -178,11 +291,12 @@ def include(
     """Add `uptime` and `sparkline` to a page of services, in a number of queries that is fixed."""
     service_ids = [row["id"] for row in rows]
     now = clock.now_ms() if now is None else now
+    landed = queries.landed_slots(service_ids) if wanted else []
     if "uptime" in wanted:
-        found = uptimes(service_ids, ("24h", "30d"), now)
+        found = uptimes(service_ids, ("24h", "30d"), now, landed)
         rows = [row | {"uptime": found[row["id"]]} for row in rows]
     if "sparkline" in wanted:
-        lines = day_lines(service_ids, now)
+        lines = day_lines(service_ids, now, landed)
         rows = [
             row | {"sparkline": {"values": lines[row["id"]][0], "statuses": lines[row["id"]][1]}}
             for row in rows
@@ -190,56 +304,67 @@ def include(
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class CheckFilter:
-    """Which checks are wanted: `start` ≤ time < `end` in milliseconds; None takes all."""
-
-    start: int | None = None
-    end: int | None = None
-    ok: bool | None = None
-    probe_id: int | None = None
-
-
-def checks(service_id: int, wanted: CheckFilter, paging: Paging) -> Page:
-    """The checks of a service, newest first."""
-    return paging.cut(_checks(service_id, wanted), _check_shapes)
-
-
-def _checks(service_id: int, wanted: CheckFilter) -> Any:
-    query = CheckResult.select(CheckResult, Probe).join(Probe)
-    query = query.where(CheckResult.service == service_id)
-    if wanted.ok is not None:
-        query = query.where(CheckResult.ok == wanted.ok)
-    if wanted.probe_id is not None:
-        query = query.where(CheckResult.probe == wanted.probe_id)
-    if wanted.start is not None:
-        query = query.where(CheckResult.checked_at >= wanted.start)
-    if wanted.end is not None:
-        query = query.where(CheckResult.checked_at < wanted.end)
-    return query.order_by(CheckResult.checked_at.desc(), CheckResult.id.desc())
+def checks(
+    service_id: int,
+    paging: Paging,
+    start: int | None = None,
+    end: int | None = None,
+    ok: bool | None = None,
+    probe_id: int | None = None,
+) -> Page:
+    """The checks of a service, newest first; of `start` ≤ time < `end` in milliseconds."""
+    wanted = queries.Wanted(service_id, start, end, ok, probe_id)
+    return paging.take(
+        queries.count_results(wanted),
+        lambda offset, limit: _check_shapes(queries.results(wanted, offset, limit)),
+    )
 
 
-def _check_shapes(results: Sequence[Any]) -> list[dict[str, Any]]:
+def _check_shapes(results: Sequence[queries.Result]) -> list[dict[str, Any]]:
+    probes = _probes(results)
     return [
         {
-            "id": result.id,
+            "id": _id_of(result),
             "timestamp": clock.iso_millis(result.checked_at),
-            "probe": {
-                "id": result.probe.id,
-                "name": result.probe.name,
-                "hostname": result.probe.hostname,
-                "city": result.probe.city,
-                "country": COUNTRIES.get(result.probe.country_code, ""),
-                "isp": result.probe.isp,
-            },
-            "status": "success" if result.ok else "failure",
+            "probe": probes[result.probe_id],
+            "status": "success" if result.error is None else "failure",
             "response_time": result.response_time_ms,
             "status_code": result.status_code,
             "error": error_shape(result.error, result.message),
-            "details": result.details or {},
+            "details": result.details,
         }
         for result in results
     ]
+
+
+def _id_of(result: queries.Result) -> int:
+    """A number that no other result of its service has, and that spreadsheets can hold exactly."""
+    return (result.checked_at - _FIRST_ID_AT) * 1000 + result.probe_id % 1000
+
+
+_FIRST_ID_AT = 1_577_836_800_000
+"""2020 begins: so ids have at most 15 digits until 2051."""
+
+
+def _probes(results: Sequence[queries.Result]) -> dict[int, dict[str, Any]]:
+    """The probes that made these results; of one that was deleted, nothing is known but its id."""
+    wanted = {result.probe_id for result in results}
+    found = {probe.id: probe for probe in Probe.select().where(Probe.id.in_(wanted))}
+    return {probe_id: _probe_shape(probe_id, found.get(probe_id)) for probe_id in wanted}
+
+
+def _probe_shape(probe_id: int, probe: Probe | None) -> dict[str, Any]:
+    if probe is None:
+        blank = dict.fromkeys(("hostname", "city", "country", "isp"), "")
+        return {"id": probe_id, "name": "Deleted probe", **blank}
+    return {
+        "id": probe.id,
+        "name": probe.name,
+        "hostname": probe.hostname,
+        "city": probe.city,
+        "country": COUNTRIES.get(probe.country_code, ""),
+        "isp": probe.isp,
+    }
 
 
 def error_shape(code: str | None, message: str | None) -> dict[str, Any] | None:
@@ -249,37 +374,39 @@ def error_shape(code: str | None, message: str | None) -> dict[str, Any] | None:
 
 def errors(service_id: int, paging: Paging, start: int | None, end: int | None) -> Page:
     """The failed checks of a service, newest first."""
-    failed = _checks(service_id, CheckFilter(start, end, ok=False))
-    return paging.cut(failed, _error_shape(service_id))
+    wanted = queries.Wanted(service_id, start, end, ok=False)
+    return paging.take(
+        queries.count_results(wanted),
+        lambda offset, limit: _error_shapes(service_id, queries.results(wanted, offset, limit)),
+    )
 
 
-def _error_shape(service_id: int) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
-    def shape(results: Sequence[Any]) -> list[dict[str, Any]]:
-        if not results:
-            return []
-        span = Period("page", results[-1].checked_at, results[0].checked_at + 1)
-        known = incidents.touching(service_id, span)
-        return [
-            {
-                "id": result.id,
-                "timestamp": clock.iso_millis(result.checked_at),
-                "code": result.error,
-                "message": result.message,
-                "status_code": result.status_code,
-                "response_time": result.response_time_ms,
-                "probe": {"id": result.probe.id, "name": result.probe.name},
-                "incident_id": next(
-                    (
-                        found.id
-                        for found in known
-                        if found.started_at <= result.checked_at
-                        and (found.resolved_at is None or result.checked_at < found.resolved_at)
-                    ),
-                    None,
-                ),
-                "details": result.details or {},
-            }
-            for result in results
-        ]
+def _error_shapes(service_id: int, results: Sequence[queries.Result]) -> list[dict[str, Any]]:
+    if not results:
+        return []
+    span = Period("page", results[-1].checked_at, results[0].checked_at + 1)
+    known = incidents.touching(service_id, span)
+    probes = _probes(results)
+    return [
+        {
+            "id": _id_of(result),
+            "timestamp": clock.iso_millis(result.checked_at),
+            "code": result.error,
+            "message": result.message,
+            "status_code": result.status_code,
+            "response_time": result.response_time_ms,
+            "probe": {name: probes[result.probe_id][name] for name in ("id", "name")},
+            "incident_id": _incident_at(known, result.checked_at),
+            "details": result.details,
+        }
+        for result in results
+    ]
 
-    return shape
+
+def _incident_at(ascending: Sequence[Incident], at: int) -> int | None:
+    """The id of the incident that an instant lies in; they do not overlap."""
+    place = bisect.bisect_right(ascending, at, key=lambda one: one.started_at) - 1
+    if place < 0:
+        return None
+    found = ascending[place]
+    return found.id if found.resolved_at is None or at < found.resolved_at else None

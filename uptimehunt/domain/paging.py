@@ -6,6 +6,8 @@ from typing import Any
 
 DEFAULT_LIMIT = 20
 MOST = 100
+MOST_EXPORTED = 10_000
+"""As CSV, so that people can take out what is theirs in a few calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,19 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page is wanted: `number` from 1, `limit` from 1 to `MOST`."""
+    """Which page is wanted: `number` from 1, `limit` from 1 to `MOST`, or `MOST_EXPORTED`."""
 
     number: int = 1
     limit: int = DEFAULT_LIMIT
 
     def cut(self, query: Any, shape: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Page:
         """This page of a peewee query; past the end it is empty."""
-        total = query.count()
+        return self.take(
+            query.count(), lambda start, limit: shape(list(query.offset(start).limit(limit)))
+        )
+
+    def take(self, total: int, read: Callable[[int, int], list[dict[str, Any]]]) -> Page:
+        """This page of so many rows, `read` by offset and limit; past the end it is empty."""
         start = (self.number - 1) * self.limit
-        rows = list(query.offset(start).limit(self.limit)) if start < total else []
-        return Page(shape(rows), self.number, self.limit, total)
+        rows = read(start, self.limit) if start < total else []
+        return Page(rows, self.number, self.limit, total)

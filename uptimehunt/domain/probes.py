@@ -165,7 +165,7 @@ def rotate(probe_id: int) -> dict[str, Any]:
 
 
 def delete(probe_id: int) -> list[int]:
-    """Remove a probe with its results; answers the ids of the services that lose it.
+    """Remove a probe; its results stay. Answers the ids of the services that lose it.
 
     Raises:
         ConflictError: it is this process.

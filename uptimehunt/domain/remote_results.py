@@ -13,9 +13,9 @@ from pydantic_core import PydanticCustomError
 from uptimehunt import clock
 from uptimehunt.checks import Outcome
 from uptimehunt.checks.base import ErrorKind
+from uptimehunt.clock import DAY_MS
 from uptimehunt.domain import results
 from uptimehunt.domain.results import Finding, Verdict
-from uptimehunt.domain.uptime import DAY_MS
 from uptimehunt.store.models import Service
 
 MOST = 1000

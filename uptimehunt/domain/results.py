@@ -1,31 +1,39 @@
 """Results: what becomes of the outcomes of checks, in one transaction.
 
-`record`, `accept` and `expire` run inside `Store.write`. What is stale is dropped (the service was
+`record`, `see` and `accept` run inside `Store.write`. What is stale is dropped (the service was
 deleted, paused or edited while the check ran); the result of all else is kept and judged, and with
 a transition the incident is opened or resolved. Of an unknown outcome nothing is kept but why: it
-is no result. `expire` is the retention of single results.
+is no result.
+
+A check that changes nothing is appended to what has landed, and that is all that is written of it
+at once: its service's state stays as it is, and that it was seen is noted by `see`, for many
+services together.
 """
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import peewee
+
 from uptimehunt import checks, clock
 from uptimehunt.checks import Outcome
-from uptimehunt.domain import incidents, status
+from uptimehunt.domain import incidents, ledger, status
 from uptimehunt.logs import about
 from uptimehunt.store.bulk import Put
 from uptimehunt.store.models import (
     LOCAL_PROBE,
-    SLOT_MS,
-    CheckResult,
+    Fault,
+    LandedDetails,
+    LandedResult,
+    LastCheck,
+    Merge,
     ProbeState,
     ReceivedResult,
     Service,
     ServiceState,
-    SlotCount,
     Transition,
 )
 from uptimehunt.store.queries import tuples
@@ -50,6 +58,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """When a service was checked, and how long it took to answer."""
+
+    checked_at: int
+    response_time_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of a finding.
 
@@ -58,6 +74,8 @@ class Verdict:
         transition: the change of status that it caused, if any.
         name: of the service, for the log.
         error: of the outcome.
+        seen: what is to be noted by `see`.
+        at_once: whether it is to be noted now: it is news, or the next finding is judged by it.
     """
 
     service_id: int
@@ -66,6 +84,8 @@ class Verdict:
     transition: status.Transition | None
     name: str
     error: str | None
+    seen: Seen
+    at_once: bool
 
 
 def record(findings: Sequence[Finding]) -> list[Verdict]:
@@ -73,7 +93,7 @@ def record(findings: Sequence[Finding]) -> list[Verdict]:
     known = _known({finding.service_id for finding in findings})
     kept: list[Finding] = []
     verdicts: list[Verdict] = []
-    judged: set[int] = set()
+    telling: set[int] = set()
     excused: set[int] = set()
     for finding in findings:
         service = known.get(finding.service_id)
@@ -83,13 +103,17 @@ def record(findings: Sequence[Finding]) -> list[Verdict]:
             service.excuse(finding)
             excused.add(finding.service_id)
             continue
+        finding = service.apart(finding)
         kept.append(finding)
+        if len(findings) <= FEW or service.is_telling(finding):
+            telling.add(len(kept) - 1)
         if service.is_late(finding):
             continue
-        judged.add(finding.service_id)
+        _note_lapse(service, finding)
         seen, transition = service.judge(finding)
         if transition is not None:
             _keep_transition(finding, transition)
+        _keep_ledger(service, transition)
         verdicts.append(
             Verdict(
                 finding.service_id,
@@ -98,14 +122,24 @@ def record(findings: Sequence[Finding]) -> list[Verdict]:
                 transition,
                 service.name,
                 finding.outcome.error,
+                Seen(service.last["checked_at"], service.last["response_time_ms"]),
+                service.is_shared or service.is_passive or transition is not None,
             )
         )
-    _keep_results(kept)
-    _keep_slots(kept)
-    _keep_states([known[service_id] for service_id in judged])
+    _land(kept, telling)
+    _keep_states(service for service in known.values() if service.is_changed())
+    judged = {verdict.service_id for verdict in verdicts}
     _keep_views([known[service_id] for service_id in judged | excused])
-    _keep_excuses([known[service_id] for service_id in excused - judged])
     return verdicts
+
+
+def see(seen: Mapping[int, "Seen"]) -> None:
+    """Note when services were last checked, and how long that took."""
+    there = tuples(Service.select(Service.id).where(Service.id.in_(list(seen))))
+    _PUT_SEEN(
+        (service_id, seen[service_id].checked_at, seen[service_id].response_time_ms)
+        for (service_id,) in there
+    )
 
 
 @dataclass(slots=True)
@@ -124,18 +158,43 @@ class _Known:
         probe_ids: which probes check it.
         views: what each of them sees; kept only where there are several.
         last: the latest outcome, by column.
+        ledger: the kind of the span that is open.
+        before: what is stored of its state.
     """
 
     service_id: int
     revision: int
     name: str
     interval_s: int
+    edited_at: int
+    is_passive: bool
     probe_ids: list[int]
     confirm_from: status.Quorum
     policy: status.Policy
     state: status.State
+    last: dict[str, Any]
+    ledger: int
+    before: tuple[Any, ...] = ()
     views: dict[int, _View] = field(default_factory=dict)
-    last: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several probes check it."""
+        return len(self.probe_ids) > 1
+
+    def columns(self) -> tuple[Any, ...]:
+        """What is to be stored of its state."""
+        return (
+            *(getattr(self.state, name) for name in _STATE),
+            *(getattr(self.state.flaps, name) for name in _FLAPS.values()),
+            self.last["error"],
+            self.last["message"],
+            self.ledger,
+        )
+
+    def is_changed(self) -> bool:
+        """Whether there is anything to be stored."""
+        return self.columns() != self.before
 
     def takes(self, finding: Finding) -> bool:
         return self.revision == finding.revision and finding.probe_id in self.probe_ids
@@ -147,9 +206,56 @@ class _Known:
         """
         if finding.probe_id == LOCAL_PROBE:
             return False
-        view = self.views.get(finding.probe_id)
-        last = self.last if len(self.probe_ids) == 1 else {} if view is None else view.last
-        return finding.checked_at < (last.get("checked_at") or 0)
+        return finding.checked_at < (self._last_of(finding.probe_id) or 0)
+
+    def _last_of(self, probe_id: int) -> int | None:
+        """When a probe last checked it."""
+        view = self.views.get(probe_id)
+        last = self.last if not self.is_shared else {} if view is None else view.last
+        at: int | None = last.get("checked_at")
+        return at
+
+    def apart(self, finding: Finding) -> Finding:
+        """Keep what came in the same millisecond apart: the time is part of a result's key."""
+        last = self._last_of(finding.probe_id)
+        crowd_ms = CROWD_MS if self.is_passive else 1
+        if last is None or not 0 <= last - finding.checked_at < crowd_ms:
+            return finding
+        return replace(finding, checked_at=last + 1)
+
+    def is_telling(self, finding: Finding) -> bool:
+        """Whether the details of a finding are worth their place where many come.
+
+        Of what goes well as before, those of one check in five minutes are.
+        """
+        before = self._last_of(finding.probe_id)
+        is_steady = self.state.status == status.OPERATIONAL and self.state.failures == 0
+        return (
+            before is None
+            or not is_steady
+            or self.is_passive
+            or not finding.outcome.ok
+            or "warning" in finding.outcome.details
+            or not self.edited_at <= before <= finding.checked_at
+            or before // TELL_EVERY_MS != finding.checked_at // TELL_EVERY_MS
+        )
+
+    def silent_from(self, now: int) -> int | None:
+        """Since when it was not known before a finding; None when the one before still vouched."""
+        if self.last["checked_at"] is None or self.is_passive:
+            return None
+        return ledger.Heard(
+            self.last["checked_at"],
+            self.last["response_time_ms"],
+            self.interval_s,
+            self.edited_at,
+        ).silent_from(now)
+
+    def is_set_back(self, finding: Finding) -> bool:
+        """Whether our clock was set back since the check before."""
+        before = self._last_of(LOCAL_PROBE)
+        is_own = finding.probe_id == LOCAL_PROBE
+        return is_own and before is not None and finding.checked_at < before
 
     def excuse(self, finding: Finding) -> None:
         """Show why nothing is known now; what was last known of the service stays."""
@@ -161,32 +267,40 @@ class _Known:
 
     def judge(self, finding: Finding) -> status.Step:
         """The state as the finding's probe sees it now, and what changed for the service."""
-        outcome = finding.outcome
+        outcome, at = finding.outcome, finding.checked_at
         judged = status.Judged(outcome.ok, outcome.response_time_ms, "warning" in outcome.details)
-        self.last = {
-            "checked_at": finding.checked_at,
+        last = {
+            "checked_at": at,
             "response_time_ms": outcome.response_time_ms,
             "error": outcome.error,
             "message": outcome.message,
             "details": dict(outcome.details),
         }
-        at = finding.checked_at
-        if len(self.probe_ids) == 1:
+        if not self.is_shared:
+            self.last = last
             self.state, transition = status.step(self.state, judged, at, self.policy)
             return self.state, transition
         view = self.views.get(finding.probe_id)
         before = status.State(status.PENDING, at) if view is None else view.state
         # One probe that flaps is no news: it is the agreement of all that is damped.
         seen, _ = status.step(before, judged, at, replace(self.policy, interval_s=None))
-        self.views[finding.probe_id] = _View(seen, dict(self.last))
+        self.views[finding.probe_id] = _View(seen, last)
+        newest = self.last["checked_at"]
+        if newest is None or at >= newest or finding.probe_id == LOCAL_PROBE:
+            self.last = dict(last)
+        elif at < self._stale_before(newest):
+            return seen, None  # A probe that was cut off catches up: it has no say until it has.
         self.state, transition = status.agree(
             self.state, self._fresh(at), self.confirm_from, at, self.policy
         )
         return seen, transition
 
+    def _stale_before(self, at: int) -> int:
+        return at - status.FRESH_INTERVALS * self.interval_s * 1000
+
     def _fresh(self, at: int) -> list[status.State]:
         """The views that have a say."""
-        stale_before = at - status.FRESH_INTERVALS * self.interval_s * 1000
+        stale_before = self._stale_before(at)
         return [
             view.state
             for probe_id, view in self.views.items()
@@ -194,68 +308,87 @@ class _Known:
         ]
 
 
+FEW = 10
+"""So many findings at once are few: the details of all of them are kept."""
+
+TELL_EVERY_MS = 300_000
+
+CROWD_MS = 1000
+"""How far beats that come in one millisecond may push each other on."""
+
 KNOWN_AGAIN_DAYS = 14
 """How long the ids of remote results are kept; older results are not taken any more."""
 
 
 def _known(service_ids: Iterable[int]) -> dict[int, _Known]:
     """The enabled ones of these services, with their state; views of those with many probes."""
-    rows = tuples(
+    rows = (
         Service.select(
-            Service.id,
-            Service.revision,
-            Service.name,
-            Service.probe_ids,
-            Service.confirm_from,
-            Service.retries,
-            Service.retry_interval_seconds,
-            Service.degraded_after_ms,
-            Service.recoveries,
-            Service.interval_seconds,
-            *(getattr(ServiceState, name) for name in (*_STATE, *_FLAPS)),
-            ServiceState.checked_at,
-            Service.type,
+            *(getattr(Service, name) for name in _RULES),
+            *(getattr(ServiceState, name) for name in _STORED),
+            LastCheck.checked_at,
+            LastCheck.response_time_ms,
         )
         .join(ServiceState)
+        .switch(Service)
+        .join(LastCheck, peewee.JOIN.LEFT_OUTER)
         .where(Service.id.in_(list(service_ids)), Service.enabled)
     )
-    known = {
-        row[0]: _Known(
-            service_id=row[0],
-            revision=row[1],
-            name=row[2],
-            interval_s=row[9],
-            probe_ids=json.loads(row[3]) or [LOCAL_PROBE],
-            confirm_from=row[4],
-            policy=replace(
-                status.Policy(*row[5:9]), interval_s=None if _is_passive(row[20]) else row[9]
-            ),
-            state=replace(status.State(*row[10:16]), flaps=status.Flaps(*row[16:19])),
-            last={"checked_at": row[19]},
-        )
-        for row in rows
-    }
-    shared = [service.service_id for service in known.values() if len(service.probe_ids) > 1]
+    names = (*(f"rule_{name}" for name in _RULES), *_STORED, "checked_at", "response_time_ms")
+    known: dict[int, _Known] = {}
+    for values in tuples(rows):
+        row = dict(zip(names, values, strict=True))
+        one = _from_row(row, values[len(_RULES) : -2])
+        known[one.service_id] = one
+    shared = [service.service_id for service in known.values() if service.is_shared]
     if shared:
-        for row in ProbeState.select().where(ProbeState.service.in_(shared)):
-            state = [getattr(row, name) for name in _STATE]
-            last = {name: getattr(row, name) for name in _LAST}
-            known[row.service_id].views[row.probe_id] = _View(status.State(*state), last)
+        for view in ProbeState.select().where(ProbeState.service.in_(shared)):
+            state = [getattr(view, name) for name in _STATE]
+            last = {name: getattr(view, name) for name in _LAST}
+            known[view.service_id].views[view.probe_id] = _View(status.State(*state), last)
     return known
 
 
-def _is_passive(service_type: str) -> bool:
-    """Whether outages of this type are told at once: a job's own word needs no confirmation."""
-    kind = checks.REGISTRY.get(service_type)
-    return kind is not None and kind.judge is not None
+def _from_row(row: Mapping[str, Any], before: tuple[Any, ...]) -> _Known:
+    is_passive = checks.is_passive(row["rule_type"])
+    policy = status.Policy(
+        row["rule_retries"],
+        row["rule_retry_interval_seconds"],
+        row["rule_degraded_after_ms"],
+        row["rule_recoveries"],
+        # A job's own word needs no confirmation.
+        None if is_passive else row["rule_interval_seconds"],
+    )
+    flaps = status.Flaps(*(row[column] for column in _FLAPS))
+    return _Known(
+        service_id=row["rule_id"],
+        revision=row["rule_revision"],
+        name=row["rule_name"],
+        interval_s=row["rule_interval_seconds"],
+        edited_at=row["rule_updated_at"],
+        is_passive=is_passive,
+        probe_ids=json.loads(row["rule_probe_ids"]) or [LOCAL_PROBE],
+        confirm_from=row["rule_confirm_from"],
+        policy=policy,
+        state=replace(status.State(*(row[column] for column in _STATE)), flaps=flaps),
+        last={name: row[name] for name in _LAST[:-1]},
+        ledger=row["ledger"],
+        before=before,
+    )
 
 
+_RULES = (
+    *("id", "revision", "name", "type", "updated_at", "probe_ids", "confirm_from"),
+    *("interval_seconds", "retries", "retry_interval_seconds", "degraded_after_ms", "recoveries"),
+)
 _STATE = (
     *("status", "changed_at", "failures", "failing_since"),
     *("successes", "succeeding_since"),
 )
 _FLAPS = {"outages": "outages", "outage_at": "outage_at", "flapping_since": "since"}
 """Column of a service's state → attribute of `status.Flaps`, in its order."""
+
+_STORED = (*_STATE, *_FLAPS, "error", "message", "ledger")
 
 _LAST = ("checked_at", "response_time_ms", "error", "message", "details")
 
@@ -275,74 +408,95 @@ def _keep_transition(finding: Finding, transition: status.Transition) -> None:
         incidents.resolve(finding.service_id, transition.at)
 
 
-def _keep_results(findings: Sequence[Finding]) -> None:
-    _PUT_RESULTS(
+def _note_lapse(service: _Known, finding: Finding) -> None:
+    """Write down that nobody knew the service for a while, if so it was."""
+    if service.is_set_back(finding):
+        service.ledger = ledger.UNKNOWN  # What stands there of later is written over.
+    silent_from = service.silent_from(finding.checked_at)
+    if silent_from is not None and service.ledger != ledger.UNKNOWN:
+        ledger.mark(service.service_id, ledger.UNKNOWN, silent_from, finding.checked_at)
+        service.ledger = ledger.UNKNOWN
+
+
+def _keep_ledger(service: _Known, transition: status.Transition | None) -> None:
+    """Write down what the service is, where that is something else than it was before."""
+    kind, now = ledger.kind_of(service.state.status), service.last["checked_at"]
+    if kind != service.ledger:
+        since = now if transition is None else transition.at
+        ledger.mark(service.service_id, kind, since, now)
+        service.ledger = kind
+
+
+def _land(findings: Sequence[Finding], telling: set[int]) -> None:
+    """Append results to what has landed; their ids go on from the newest there.
+
+    Args:
+        findings: the results.
+        telling: places of those whose details are kept.
+    """
+    if not findings:
+        return
+    newest = LandedResult.select(peewee.fn.MAX(LandedResult.id)).scalar()
+    first = max(newest or 0, Merge.get().fence) + 1
+    faults = _fault_ids(findings)
+    _PUT_LANDED(
         (
+            first + at,
             finding.service_id,
             finding.probe_id,
             finding.checked_at,
-            finding.outcome.ok,
             finding.outcome.response_time_ms,
             finding.outcome.status_code,
-            finding.outcome.error,
-            None if finding.outcome.ok else finding.outcome.message,
-            None if finding.outcome.ok else dict(finding.outcome.details),
+            faults.get(_fault_of(finding)),
         )
-        for finding in findings
+        for at, finding in enumerate(findings)
+    )
+    _PUT_DETAILS(
+        (first + at, dict(finding.outcome.details))
+        for at, finding in enumerate(findings)
+        if at in telling and finding.outcome.details
     )
 
 
-_PUT_RESULTS = Put(
+_PUT_LANDED = Put(
     [
-        CheckResult.service,
-        CheckResult.probe,
-        CheckResult.checked_at,
-        CheckResult.ok,
-        CheckResult.response_time_ms,
-        CheckResult.status_code,
-        CheckResult.error,
-        CheckResult.message,
-        CheckResult.details,
+        LandedResult.id,
+        LandedResult.service_id,
+        LandedResult.probe_id,
+        LandedResult.checked_at,
+        LandedResult.response_time_ms,
+        LandedResult.status_code,
+        LandedResult.fault_id,
     ]
 )
+_PUT_DETAILS = Put([LandedDetails.id, LandedDetails.details])
+
+FAULT_USED_MS = 86_400_000
+"""How exactly it is known when a fault was last met."""
 
 
-def _keep_slots(findings: Sequence[Finding]) -> None:
-    sums: dict[tuple[int, int, int], list[int]] = {}
-    for finding in findings:
-        outcome = finding.outcome
-        key = (finding.service_id, finding.probe_id, finding.checked_at // SLOT_MS)
-        total = sums.setdefault(key, [0, 0, 0, 0])
-        total[0] += 1
-        total[1] += not outcome.ok
-        if outcome.ok and outcome.response_time_ms is not None:
-            total[2] += 1
-            total[3] += outcome.response_time_ms
-    _ADD_SLOTS((*key, *total) for key, total in sums.items())
+def _fault_of(finding: Finding) -> tuple[str, str] | None:
+    outcome = finding.outcome
+    return None if outcome.ok else (outcome.error or "internal_error", outcome.message)
 
 
-_SLOT_KEY = [SlotCount.service, SlotCount.probe, SlotCount.slot]
-_SUMS = [SlotCount.checks, SlotCount.failures, SlotCount.timed, SlotCount.response_time_ms]
-_ADD_SLOTS = Put([*_SLOT_KEY, *_SUMS], key=_SLOT_KEY, added=_SUMS)
+def _fault_ids(findings: Iterable[Finding]) -> dict[tuple[str, str] | None, int]:
+    """The ids of the faults in these findings; new ones are added."""
+    wanted = {fault for finding in findings if (fault := _fault_of(finding)) is not None}
+    now = clock.now_ms()
+    ids: dict[tuple[str, str] | None, int] = {}
+    for error, message in wanted:
+        known = Fault.get_or_none(Fault.error == error, Fault.message == message)
+        if known is None:
+            known = Fault.create(error=error, message=message, used_at=now)
+        elif now - known.used_at > FAULT_USED_MS:
+            Fault.update(used_at=now).where(Fault.id == known.id).execute()
+        ids[error, message] = known.id
+    return ids
 
 
-def _keep_states(judged: Iterable[_Known]) -> None:
-    _PUT_STATES(
-        (
-            service.service_id,
-            *(getattr(service.state, name) for name in _STATE),
-            *(getattr(service.state.flaps, name) for name in _FLAPS.values()),
-            *(service.last[name] for name in _LAST),
-        )
-        for service in judged
-    )
-
-
-def _keep_excuses(excused: Iterable[_Known]) -> None:
-    for service in excused:
-        ServiceState.update(error=service.last["error"], message=service.last["message"]).where(
-            ServiceState.service == service.service_id
-        ).execute()
+def _keep_states(services: Iterable[_Known]) -> None:
+    _PUT_STATES((service.service_id, *service.columns()) for service in services)
 
 
 def _keep_views(judged: Iterable[_Known]) -> None:
@@ -360,8 +514,11 @@ def _keep_views(judged: Iterable[_Known]) -> None:
 
 
 _PUT_STATES = Put(
-    [ServiceState.service, *(getattr(ServiceState, name) for name in (*_STATE, *_FLAPS, *_LAST))],
+    [ServiceState.service, *(getattr(ServiceState, name) for name in _STORED)],
     key=[ServiceState.service],
+)
+_PUT_SEEN = Put(
+    [LastCheck.service, LastCheck.checked_at, LastCheck.response_time_ms], key=[LastCheck.service]
 )
 _PUT_VIEWS = Put(
     [
@@ -395,6 +552,7 @@ def accept(received: Sequence[tuple[str, Finding]]) -> tuple[int, int, list[Verd
             [{"id": result_id, "received_at": now} for result_id in fresh]
         ).execute()
         verdicts = record(list(fresh.values()))
+        see({verdict.service_id: verdict.seen for verdict in verdicts})
     return len(fresh), len(received) - len(fresh), verdicts
 
 
@@ -417,18 +575,3 @@ def tell(verdict: Verdict) -> None:
 def forget_received(before: int) -> None:
     """Forget ids of results received before an instant: nobody sends those again."""
     ReceivedResult.delete().where(ReceivedResult.received_at < before).execute()
-
-
-def expire(before: int, most: int = 1000) -> int:
-    """Delete single results older than an instant, at most `most` of them; answers how many.
-
-    Only the oldest `most` rows are looked at: rows are appended as time goes by.
-    """
-    oldest = tuples(
-        CheckResult.select(CheckResult.id, CheckResult.checked_at)
-        .order_by(CheckResult.id)
-        .limit(most)
-    )
-    old = [result_id for result_id, checked_at in oldest if checked_at < before]
-    deleted: int = CheckResult.delete().where(CheckResult.id.in_(old)).execute()
-    return deleted

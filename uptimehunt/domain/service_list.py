@@ -11,7 +11,15 @@ from uptimehunt.domain import incidents, metrics, services
 from uptimehunt.domain.paging import Page, Paging
 from uptimehunt.domain.status import Status
 from uptimehunt.store import queries
-from uptimehunt.store.models import LOCAL_PROBE, Probe, ProbeState, Service, ServiceState, User
+from uptimehunt.store.models import (
+    LOCAL_PROBE,
+    LastCheck,
+    Probe,
+    ProbeState,
+    Service,
+    ServiceState,
+    User,
+)
 
 Sort = Literal["name", "status", "created_at", "response_time"]
 
@@ -19,7 +27,7 @@ _COLUMNS: dict[str, Any] = {
     "name": peewee.fn.LOWER(Service.name),
     "status": ServiceState.status,
     "created_at": Service.created_at,
-    "response_time": ServiceState.response_time_ms,
+    "response_time": LastCheck.response_time_ms,
 }
 
 
@@ -48,7 +56,13 @@ class Filter:
 
 def page(user: User, wanted: Filter, paging: Paging) -> Page:
     """One page of the user's services."""
-    query = Service.select().join(ServiceState).where(Service.user == user, *_conditions(wanted))
+    query = (
+        Service.select()
+        .join(ServiceState)
+        .switch(Service)
+        .join(LastCheck, peewee.JOIN.LEFT_OUTER)
+        .where(Service.user == user, *_conditions(wanted))
+    )
     return paging.cut(
         query.order_by(*_order(wanted.sort), Service.id),
         lambda found: metrics.include(services.to_dicts(list(found)), wanted.include),
@@ -92,9 +106,10 @@ def current_status(user: User, service_id: int, next_check_at: int | None) -> di
     service = services.find(user, service_id)
     state = ServiceState.get_by_id(service.id)
     now = clock.now_ms()
-    details = state.details or {}  # A remote prober may send anything.
+    last = LastCheck.get_or_none(LastCheck.service == service)
+    details = queries.latest_details(service.id)  # A remote prober may send anything.
     certificate, warning = details.get("certificate"), details.get("warning")
-    checked_at = None if state.checked_at is None else clock.iso_millis(state.checked_at)
+    checked_at = None if last is None else clock.iso_millis(last.checked_at)
     day = metrics.uptimes([service.id], ["24h"], now)[service.id]["24h"]
     return {
         "id": service.id,
@@ -104,32 +119,33 @@ def current_status(user: User, service_id: int, next_check_at: int | None) -> di
         "flapping_since": clock.iso_or_none(state.flapping_since),
         "message": state.message,
         "warning": warning if isinstance(warning, str) else None,
-        "response_time": state.response_time_ms,
+        "response_time": None if last is None else last.response_time_ms,
         "last_check_at": checked_at,
         "next_check_at": None if next_check_at is None else clock.iso_seconds(next_check_at),
         "uptime_24h": day,
-        "probes": _views(service, state),
+        "probes": _views(service, state, last),
         "incident": incidents.current(service.id),
         "certificate": certificate if isinstance(certificate, dict) else None,
     }
 
 
-def _views(service: Service, state: ServiceState) -> list[dict[str, Any]]:
+def _views(service: Service, state: ServiceState, last: LastCheck | None) -> list[dict[str, Any]]:
     """How a service looks from each of its probes; one alone sees what the service is."""
     ids = service.probe_ids or [LOCAL_PROBE]
-    seen: dict[int, Any] = {ids[0]: state}
+    seen: dict[int, tuple[Any, Any]] = {} if last is None else {ids[0]: (state, last)}
     if len(ids) > 1:
         of_service = ProbeState.select().where(ProbeState.service == service)
-        seen = {view.probe_id: view for view in of_service}
+        seen = {view.probe_id: (view, view) for view in of_service}
     return [
         {
             "id": probe.id,
             "name": probe.name,
-            "status": view.status,
-            "response_time": view.response_time_ms,
-            "checked_at": clock.iso_millis(view.checked_at),
-            "error": metrics.error_shape(view.error, view.message),
+            "status": judged.status,
+            "response_time": checked.response_time_ms,
+            "checked_at": clock.iso_millis(checked.checked_at),
+            "error": metrics.error_shape(judged.error, judged.message),
         }
         for probe in Probe.select().where(Probe.id.in_(ids)).order_by(Probe.id)
-        if (view := seen.get(probe.id)) is not None and view.checked_at is not None
+        if probe.id in seen
+        for judged, checked in [seen[probe.id]]
     ]

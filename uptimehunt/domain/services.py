@@ -25,6 +25,7 @@ from uptimehunt.domain import (
     groups,
     heartbeats,
     incidents,
+    ledger,
     projects,
     secret_values,
     status,
@@ -34,6 +35,7 @@ from uptimehunt.domain.validation import parse
 from uptimehunt.errors import NotFoundError, ValidationError
 from uptimehunt.store.models import (
     LOCAL_PROBE,
+    LastCheck,
     Probe,
     ProbeState,
     Project,
@@ -199,11 +201,10 @@ def create(user: User, wanted: ServiceInput) -> dict[str, Any]:
     service = Service.create(
         user=user, **_columns(user, wanted, None), created_at=now, updated_at=now
     )
-    ServiceState.create(
-        service=service,
-        status=status.PENDING if wanted.enabled else status.PAUSED,
-        changed_at=now,
-    )
+    begins_as = status.PENDING if wanted.enabled else status.PAUSED
+    kind = ledger.kind_of(begins_as)
+    ServiceState.create(service=service, status=begins_as, changed_at=now, ledger=kind)
+    ledger.begin(service.id, now, kind)
     if service.type == heartbeats.TYPE:
         heartbeats.begin(service.id)
     return to_dict(service)
@@ -237,8 +238,10 @@ def set_enabled(service: Service, to: bool) -> None:
 
 def _save(service: Service, was_enabled: bool) -> None:
     """Save a changed service: results of checks in flight are stale from here on."""
+    now = clock.now_ms()
+    ledger.settle(service.id, now)
     service.revision += 1
-    service.updated_at = clock.now_ms()
+    service.updated_at = now
     service.save()
     if service.enabled != was_enabled:
         _set_status(service, status.PENDING if service.enabled else status.PAUSED)
@@ -387,6 +390,8 @@ def _set_status(service: Service, to: status.Status) -> None:
     Transition.create(service=service, at=now, previous=state.status, status=to, cause="user")
     incidents.resolve(service.id, now)
     ProbeState.delete().where(ProbeState.service == service).execute()
+    kind = ledger.kind_of(to)
+    ledger.mark(service.id, kind, now, now)
     ServiceState.update(
         status=to,
         changed_at=now,
@@ -399,6 +404,7 @@ def _set_status(service: Service, to: status.Status) -> None:
         flapping_since=None,
         error=None,
         message="",
+        ledger=kind,
     ).where(ServiceState.service == service).execute()
 
 
@@ -424,6 +430,12 @@ def to_dicts(services: list[Service]) -> list[dict[str, Any]]:
             ServiceState.service.in_([service.id for service in services])
         )
     }
+    checked = {
+        last.service_id: last
+        for last in LastCheck.select().where(
+            LastCheck.service.in_([service.id for service in services])
+        )
+    }
     project_ids = {service.project_id for service in services} - {None}
     projects_by_id = {
         project.id: project for project in Project.select().where(Project.id.in_(project_ids))
@@ -432,7 +444,12 @@ def to_dicts(services: list[Service]) -> list[dict[str, Any]]:
     keys = heartbeats.keys(beating) if beating else {}
     members = groups.shown_members(services)
     shown = [
-        _shape(service, states[service.id], projects_by_id.get(service.project_id))
+        _shape(
+            service,
+            states[service.id],
+            checked.get(service.id),
+            projects_by_id.get(service.project_id),
+        )
         for service in services
     ]
     for service in shown:
@@ -442,7 +459,9 @@ def to_dicts(services: list[Service]) -> list[dict[str, Any]]:
     return shown
 
 
-def _shape(service: Service, state: ServiceState, project: Project | None) -> dict[str, Any]:
+def _shape(
+    service: Service, state: ServiceState, last: LastCheck | None, project: Project | None
+) -> dict[str, Any]:
     minutes, rest = divmod(service.interval_seconds, 60)
     return {
         "id": service.id,
@@ -471,8 +490,8 @@ def _shape(service: Service, state: ServiceState, project: Project | None) -> di
         "degraded_after_ms": service.degraded_after_ms,
         "probe_ids": service.probe_ids,
         "confirm_from": service.confirm_from,
-        "response_time": state.response_time_ms,
-        "last_check_at": None if state.checked_at is None else clock.iso_seconds(state.checked_at),
+        "response_time": None if last is None else last.response_time_ms,
+        "last_check_at": None if last is None else clock.iso_seconds(last.checked_at),
         "status_changed_at": clock.iso_seconds(state.changed_at),
         "created_at": clock.iso_seconds(service.created_at),
         "updated_at": clock.iso_seconds(service.updated_at),

@@ -81,9 +81,9 @@ class State:
 
     Attributes:
         changed_at: when `status` began, milliseconds.
-        failures: in a row, up to now.
+        failures: in a row, up to now; counted no further than they matter.
         failing_since: time of the first of `failures`; None when there are none.
-        successes: in a row, up to now.
+        successes: in a row, up to now; counted no further than they matter.
         succeeding_since: time of the first of `successes`; None when there are none.
     """
 
@@ -133,7 +133,7 @@ def step(state: State, judged: Judged, at: int, policy: Policy) -> Step:
             state,
             failures=0,
             failing_since=None,
-            successes=state.successes + 1,
+            successes=min(state.successes + 1, policy.recoveries),
             succeeding_since=since,
         )
         if state.status == DOWN:
@@ -144,7 +144,7 @@ def step(state: State, judged: Judged, at: int, policy: Policy) -> Step:
     since = at if state.failing_since is None else state.failing_since
     counted = replace(
         state,
-        failures=state.failures + 1,
+        failures=min(state.failures + 1, policy.retries + 1),
         failing_since=since,
         successes=0,
         succeeding_since=None,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-DAY_MS = 86_400_000
+from uptimehunt.clock import DAY_MS
 
 PERIODS = {
     "24h": DAY_MS,
@@ -68,50 +68,21 @@ class Outages:
     """What a period had of outages.
 
     Attributes:
-        downtime_seconds: time inside the period that lies in an incident.
         count: incidents that touch the period.
         mttr_seconds: mean length of the resolved ones; None when there are none.
-        mtbf_seconds: time up between failures; None without an incident.
     """
 
-    downtime_seconds: int
     count: int
     mttr_seconds: int | None
-    mtbf_seconds: int | None
 
 
-def outages(incidents: Sequence[tuple[int, int | None]], period: Period) -> Outages:
+def outages(incidents: Sequence[tuple[int, int | None]]) -> Outages:
     """Outage figures of a period.
 
     Args:
         incidents: (started_at, resolved_at or None while open) in milliseconds, all of which
-            touch the period and do not overlap.
-        period: the span looked at.
+            touch the period.
     """
-    downtime_ms = sum(
-        min(period.end if resolved is None else resolved, period.end)
-        - min(max(started, period.start), period.end)
-        for started, resolved in incidents
-    )
     lengths = [resolved - started for started, resolved in incidents if resolved is not None]
-    count = len(incidents)
-    up_ms = period.end - period.start - downtime_ms
-    return Outages(
-        downtime_seconds=downtime_ms // 1000,
-        count=count,
-        mttr_seconds=sum(lengths) // len(lengths) // 1000 if lengths else None,
-        mtbf_seconds=up_ms // count // 1000 if count else None,
-    )
-
-
-def percentile(ascending: Sequence[int], share: float) -> int | None:
-    """The nearest-rank percentile of ascending numbers; None when there are none.
-
-    Args:
-        ascending: the numbers, sorted.
-        share: above 0 and at most 1; 0.95 for p95.
-    """
-    if not ascending:
-        return None
-    rank = -(-len(ascending) * share // 1)
-    return ascending[max(1, int(rank)) - 1]
+    mttr = sum(lengths) // len(lengths) // 1000 if lengths else None
+    return Outages(len(incidents), mttr)

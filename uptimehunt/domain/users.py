@@ -3,12 +3,9 @@
 `page`, `find` and `profile` read; all others run inside `Store.write`.
 """
 
-import re
-import zoneinfo
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from uptimehunt import clock
 from uptimehunt.domain import accounts, passwords, sessions, text
@@ -16,19 +13,7 @@ from uptimehunt.domain.accounts import Role
 from uptimehunt.domain.paging import Page, Paging
 from uptimehunt.errors import ConflictError, NotFoundError, ValidationError
 from uptimehunt.store.models import Service, User
-
-_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
-
-
-def _zone(name: str) -> str:
-    try:
-        if _ZONE.fullmatch(name):
-            zoneinfo.ZoneInfo(name)
-            return name
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        if not zoneinfo.available_timezones():
-            return name  # A machine without zone data: the browser knows them.
-    raise PydanticCustomError("timezone", "Must be a time zone such as Europe/Berlin")
+from uptimehunt.zones import TimeZone
 
 
 class ProfileInput(BaseModel):
@@ -39,9 +24,7 @@ class ProfileInput(BaseModel):
     email: text.Email = Field(title="Email", max_length=320)
     first_name: text.Name = Field(default="", title="First name", max_length=128, examples=["John"])
     last_name: text.Name = Field(default="", title="Last name", max_length=128, examples=["Doe"])
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", title="Time zone", examples=["Europe/Berlin"]
-    )
+    timezone: TimeZone = Field(default="UTC", title="Time zone", examples=["Europe/Berlin"])
     theme: Literal["auto", "light", "dark"] = Field(default="auto", title="Theme")
     locale: str = Field(default="en", title="Locale", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")
     current_password: str | None = Field(

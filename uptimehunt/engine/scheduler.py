@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from uptimehunt import clock
+from uptimehunt.errors import StorageError
 from uptimehunt.logs import about
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,9 @@ def _offset() -> float:
 def _report(event: JobExecutionEvent) -> None:
     if event.exception is None:
         log.error("job.missed", extra=about(job=event.job_id))
+    elif isinstance(event.exception, StorageError):
+        # The store tells of its trouble itself, and once; the job comes again.
+        log.debug("job.no_storage", extra=about(job=event.job_id, error=event.exception))
     else:
         log.error("job.failed", extra=about(job=event.job_id), exc_info=event.exception)
 

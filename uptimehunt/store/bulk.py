@@ -6,9 +6,7 @@ For a batch of results, peewee takes ten times as long to spell the statement as
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import peewee
-
-from uptimehunt.store.columns import JsonColumn
+from uptimehunt.store.columns import JsonColumn, PackedJsonColumn
 from uptimehunt.store.models import DATABASE
 
 
@@ -23,19 +21,22 @@ class Put:
         columns: Sequence[Any],
         *,
         key: Sequence[Any] = (),
-        added: Sequence[Any] = (),
+        is_packed: bool = False,
     ) -> None:
         """Describe the rows.
 
         Args:
             columns: of one table, in the order of the values in a row.
-            key: those by which a row that is there is known; none to insert always.
-            added: those whose values are added to what is there; all others are replaced.
+            key: those by which a row that is there is known, whose others are then replaced; none
+                to insert always.
+            is_packed: values of JSON columns are given as they are stored.
         """
         self._columns = columns
         self._key = key
-        self._added = added
-        self._json_at = [at for at, one in enumerate(columns) if isinstance(one, JsonColumn)]
+        kinds = JsonColumn | PackedJsonColumn
+        self._json_at = [
+            at for at, one in enumerate(columns) if isinstance(one, kinds) and not is_packed
+        ]
         self._statement = ""
 
     def __call__(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -49,14 +50,12 @@ class Put:
             DATABASE.connection().cursor().executemany(self._statement, values)
 
     def _spelled(self) -> str:
-        query = self._columns[0].model.insert(dict.fromkeys(self._columns))
+        # With a dictionary in its place, peewee would put the columns into its own order.
+        nothing = [None] * len(self._columns)
+        query = self._columns[0].model.insert_many([nothing], fields=self._columns)
         if self._key:
-            others = {one.name for one in (*self._key, *self._added)}
-            taken = [one for one in self._columns if one.name not in others]
-            query = query.on_conflict(
-                conflict_target=self._key,
-                preserve=taken,
-                update={one: one + peewee.EXCLUDED[one.column_name] for one in self._added},
-            )
+            key = {one.name for one in self._key}
+            taken = [one for one in self._columns if one.name not in key]
+            query = query.on_conflict(conflict_target=self._key, preserve=taken)
         statement: str = query.sql()[0]
         return statement

@@ -2,7 +2,8 @@
 
     uptimehunt.db (-wal, -shm)   the database          lock        pid of the running instance
     secret.key                   signs sessions        instance    id that ties key and database
-    backups/                     made before a migration
+    backups/                     made before a migration, and every night
+    reserve                      room on the disk, given back when there is no other
 
 Everything is made readable by the owner alone.
 """
@@ -14,8 +15,19 @@ import stat
 from pathlib import Path
 
 from uptimehunt.errors import StartError
+from uptimehunt.store import backup, files, swap
 
 KEY_BYTES = 32
+
+
+def database_in(path: Path) -> Path:
+    """Where the database of a data folder is."""
+    return path / "uptimehunt.db"
+
+
+def key_in(path: Path) -> Path:
+    """Where the key of a data folder is that signs its sessions."""
+    return path / "secret.key"
 
 
 class DataDir:
@@ -29,7 +41,7 @@ class DataDir:
         """
         os.umask(0o077)
         self.path = path
-        self.database = path / "uptimehunt.db"
+        self.database = database_in(path)
         self.backups = path / "backups"
         self._is_ours = False
         self._make()
@@ -50,8 +62,14 @@ class DataDir:
             raise StartError(
                 f"the data folder {self.path} belongs to user {owner}, not to {os.geteuid()}"
             )
-        # A lock alone is what a first start leaves that was killed at once.
-        strangers = sorted({entry.name for entry in self.path.iterdir()} - {"lost+found", "lock"})
+        # A lock is what a first start leaves that was killed at once, and a first restore
+        # a part of its copy.
+        strangers = sorted(
+            entry.name
+            for entry in self.path.iterdir()
+            if entry.name not in {"lost+found", "lock"}
+            and not backup.is_unfinished(entry.name, self.database.name)
+        )
         if strangers and not (self.database.exists() or self._marked()):
             others = "" if len(strangers) == 1 else ", …"
             raise StartError(
@@ -60,7 +78,7 @@ class DataDir:
             )
 
     def take_over(self) -> None:
-        """Make the folder private: it was looked at and is ours.
+        """Make the folder private and tidy: it was looked at and is ours.
 
         Raises:
             StartError: we may not write there.
@@ -71,6 +89,9 @@ class DataDir:
             for entry in (self.database, self._key_file, self._instance_file):
                 if entry.exists() and stat.S_IMODE(entry.stat().st_mode) != 0o600:
                     entry.chmod(0o600)
+            for entry in (self._key_file, self._instance_file):
+                files.unfinished(entry).unlink(missing_ok=True)
+            swap.finish(self.database.resolve())
         except OSError as ex:
             raise StartError(f"cannot write in the data folder {self.path}: {ex.strerror}") from ex
 
@@ -87,8 +108,14 @@ class DataDir:
             raise StartError(
                 f"the data folder {self.path} is in use by another UptimeHunt (pid {pid})"
             ) from None
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
+        ours = f"{os.getpid()}\n".encode()
+        try:
+            # Written over the last one, and only then cut: on a full disk that block is ours yet.
+            os.pwrite(lock, ours, 0)
+            os.ftruncate(lock, len(ours))
+        except OSError as ex:
+            os.close(lock)
+            raise StartError(f"cannot write in the data folder {self.path}: {ex.strerror}") from ex
         return lock
 
     @property
@@ -97,7 +124,7 @@ class DataDir:
 
     @property
     def _key_file(self) -> Path:
-        return self.path / "secret.key"
+        return key_in(self.path)
 
     @property
     def _instance_file(self) -> Path:
@@ -128,18 +155,27 @@ class DataDir:
             )
 
     def _refuse_other(self, instance: str) -> None:
-        if not self._instance_file.exists():
-            return
-        if self._instance_file.read_text(encoding="ascii", errors="replace").strip() != instance:
+        if self._instance_file.exists() and instance not in self._tied_to():
             raise StartError(
                 f"{self.database} is not the database that this folder was made for;"
                 f" if you put it there on purpose, remove {self._instance_file}"
             )
 
+    def _tied_to(self) -> list[str]:
+        if not self._instance_file.exists():
+            return []
+        return self._instance_file.read_text(encoding="ascii", errors="replace").splitlines()
+
     def tie(self, instance: str) -> None:
         """Tie the folder to its database, by the instance id that the database carries."""
-        if not self._instance_file.exists():
-            _write_new(self._instance_file, instance.encode() + b"\n")
+        if self._tied_to() != [instance]:
+            files.write_new(self._instance_file, instance.encode() + b"\n")
+
+    def tie_also(self, instance: str) -> None:
+        """Let the folder start with one more database than the one it is tied to, if it is."""
+        tied_to = self._tied_to()
+        if tied_to and instance not in tied_to:
+            files.write_new(self._instance_file, "\n".join([*tied_to, instance, ""]).encode())
 
     def secret_key(self) -> bytes:
         """The key that signs sessions; made at the first start.
@@ -148,24 +184,21 @@ class DataDir:
             StartError: the key file is there and damaged.
         """
         if not self._key_file.exists():
-            _write_new(self._key_file, secrets.token_bytes(KEY_BYTES))
+            files.write_new(self._key_file, secrets.token_bytes(KEY_BYTES))
         key = self._key_file.read_bytes()
         if len(key) < KEY_BYTES:
             raise StartError(f"{self._key_file} is damaged: restore it from a backup")
         return key
+
+    def take_key(self, key: bytes) -> bool:
+        """Take a key that came with a backup, unless the folder has one; whether it did."""
+        if self._key_file.exists():
+            return False
+        files.write_new(self._key_file, key)
+        return True
 
     def close(self) -> None:
         """Give the lock back; a folder that turned out to be another's is left as it was."""
         if not (self._is_ours or self._had_lock):
             self._lock_file.unlink(missing_ok=True)
         os.close(self._lock)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that is there whole, readable by us alone, or not at all."""
-    unfinished = path.with_name(path.name + ".tmp")
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)

@@ -120,12 +120,21 @@ CREATE TABLE service_state (
     outages INTEGER NOT NULL,
     outage_at INTEGER,
     flapping_since INTEGER,
-    checked_at INTEGER,
-    response_time_ms INTEGER,
     error TEXT,
     message TEXT NOT NULL,
-    details TEXT
+    ledger INTEGER NOT NULL
 );
+CREATE TABLE last_check (
+    service_id INTEGER NOT NULL PRIMARY KEY REFERENCES service (id) ON DELETE CASCADE,
+    checked_at INTEGER NOT NULL,
+    response_time_ms INTEGER
+);
+CREATE TABLE span (
+    service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+    started_at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY (service_id, started_at)
+) WITHOUT ROWID;
 CREATE TABLE probe (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
@@ -164,27 +173,72 @@ CREATE TABLE probe_state (
 CREATE TABLE received_result (id TEXT NOT NULL PRIMARY KEY, received_at INTEGER NOT NULL)
     WITHOUT ROWID;
 CREATE INDEX received_result_received_at ON received_result (received_at);
-CREATE TABLE check_result (
+CREATE TABLE fault (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    error TEXT NOT NULL,
+    message TEXT NOT NULL,
+    used_at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX fault_error_message ON fault (error, message);
+CREATE TABLE landed_result (
     id INTEGER NOT NULL PRIMARY KEY,
-    service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,
-    probe_id INTEGER NOT NULL REFERENCES probe (id) ON DELETE CASCADE,
+    service_id INTEGER NOT NULL,
+    probe_id INTEGER NOT NULL,
     checked_at INTEGER NOT NULL,
-    ok INTEGER NOT NULL,
     response_time_ms INTEGER,
     status_code INTEGER,
-    error TEXT,
-    message TEXT,
-    details TEXT
+    fault_id INTEGER
 );
-CREATE INDEX check_result_service_id_checked_at ON check_result (service_id, checked_at);
-CREATE TABLE slot_count (
-    service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,
-    probe_id INTEGER NOT NULL REFERENCES probe (id) ON DELETE CASCADE,
+CREATE TABLE landed_details (id INTEGER NOT NULL PRIMARY KEY, details BLOB NOT NULL);
+CREATE TABLE check_result (
+    service_id INTEGER NOT NULL,
+    checked_at INTEGER NOT NULL,
+    probe_id INTEGER NOT NULL,
+    response_time_ms INTEGER,
+    status_code INTEGER,
+    fault_id INTEGER,
+    PRIMARY KEY (service_id, checked_at, probe_id)
+) WITHOUT ROWID;
+CREATE INDEX check_result_failures ON check_result (service_id, checked_at)
+    WHERE fault_id IS NOT NULL;
+CREATE TABLE check_details (
+    service_id INTEGER NOT NULL,
+    checked_at INTEGER NOT NULL,
+    probe_id INTEGER NOT NULL,
+    is_failure INTEGER NOT NULL,
+    details BLOB NOT NULL,
+    PRIMARY KEY (service_id, checked_at, probe_id)
+) WITHOUT ROWID;
+CREATE TABLE merge (
+    id INTEGER NOT NULL PRIMARY KEY,
+    fence INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    results INTEGER NOT NULL
+);
+CREATE TABLE half_hour (
+    service_id INTEGER NOT NULL,
     slot INTEGER NOT NULL,
+    probe_id INTEGER NOT NULL,
     checks INTEGER NOT NULL,
     failures INTEGER NOT NULL,
     timed INTEGER NOT NULL,
-    response_time_ms INTEGER NOT NULL,
+    total_ms INTEGER NOT NULL,
+    least_ms INTEGER,
+    most_ms INTEGER,
+    histogram BLOB,
+    PRIMARY KEY (service_id, slot, probe_id)
+) WITHOUT ROWID;
+CREATE TABLE day (
+    service_id INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    probe_id INTEGER NOT NULL,
+    checks INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    timed INTEGER NOT NULL,
+    total_ms INTEGER NOT NULL,
+    least_ms INTEGER,
+    most_ms INTEGER,
+    histogram BLOB,
     PRIMARY KEY (service_id, slot, probe_id)
 ) WITHOUT ROWID;
 CREATE TABLE transition (
@@ -205,6 +259,7 @@ CREATE TABLE incident (
     message TEXT NOT NULL
 );
 CREATE INDEX incident_service_id_started_at ON incident (service_id, started_at);
+CREATE INDEX incident_open ON incident (service_id) WHERE resolved_at IS NULL;
 CREATE TABLE heartbeat (
     service_id INTEGER NOT NULL PRIMARY KEY REFERENCES service (id) ON DELETE CASCADE,
     key TEXT NOT NULL,
@@ -235,6 +290,7 @@ def _first(connection: apsw.Connection) -> None:
     connection.execute(
         "INSERT INTO probe (id, name, created_at) VALUES (1, 'This server', ?)", (clock.now_ms(),)
     )
+    connection.execute("INSERT INTO merge VALUES (1, 0, 0, 0)")
 
 
 MIGRATIONS: tuple[Migration, ...] = (_first,)

@@ -7,7 +7,8 @@ from typing import Any
 
 import peewee
 
-from uptimehunt.store.columns import JsonColumn
+from uptimehunt.clock import DAY_MS
+from uptimehunt.store.columns import JsonColumn, PackedJsonColumn
 
 DATABASE = peewee.DatabaseProxy()
 """What the models are bound to; `database.Store` puts the open database behind it."""
@@ -127,7 +128,11 @@ class Service(_Table):
 
 
 class ServiceState(_Table):
-    """What is known of a service now; only the judging of results and pausing change it."""
+    """What is known of a service now; only the judging of results and pausing change it.
+
+    Written when something changed: what a check that went well like the one before leaves behind
+    stands in `LastCheck`. `ledger` is the kind of the span that is open (see `domain/ledger.py`).
+    """
 
     service_id: Any
     service = peewee.ForeignKeyField(Service, primary_key=True, on_delete="CASCADE")
@@ -140,11 +145,31 @@ class ServiceState(_Table):
     outages = peewee.IntegerField(default=0)
     outage_at = peewee.BigIntegerField(null=True)
     flapping_since = peewee.BigIntegerField(null=True)
-    checked_at = peewee.BigIntegerField(null=True)
-    response_time_ms = peewee.IntegerField(null=True)
     error = peewee.TextField(null=True)
     message = peewee.TextField(default="")
-    details = JsonColumn(null=True)
+    ledger = peewee.IntegerField()
+
+
+class LastCheck(_Table):
+    """When a service was last checked, and how long that took; may be some seconds behind."""
+
+    service_id: Any
+    service = peewee.ForeignKeyField(Service, primary_key=True, on_delete="CASCADE")
+    checked_at = peewee.BigIntegerField()
+    response_time_ms = peewee.IntegerField(null=True)
+
+
+class Span(_Table):
+    """The ledger: from `started_at` to the next span of its service, it was of this kind."""
+
+    service_id: Any
+    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
+    started_at = peewee.BigIntegerField()
+    kind = peewee.IntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("service", "started_at")
+        without_rowid = True
 
 
 class Probe(_Table):
@@ -205,44 +230,126 @@ class ProbeState(_Table):
         without_rowid = True
 
 
-class CheckResult(_Table):
-    """One check that was made; message and details are kept for failures only."""
+class Fault(_Table):
+    """Why checks failed, in words; each kept once, however often it happens."""
 
-    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
-    probe = peewee.ForeignKeyField(Probe, on_delete="CASCADE", index=False)
-    checked_at = peewee.BigIntegerField()
-    ok = peewee.BooleanField()
-    response_time_ms = peewee.IntegerField(null=True)
-    status_code = peewee.IntegerField(null=True)
-    error = peewee.TextField(null=True)
-    message = peewee.TextField(null=True)
-    details = JsonColumn(null=True)
+    error = peewee.TextField()
+    message = peewee.TextField()
+    used_at = peewee.BigIntegerField()
 
     class Meta:
-        indexes = ((("service", "checked_at"), False),)
+        indexes = ((("error", "message"), True),)
+
+
+class _Result(_Table):
+    """One check that was made; a fault says that it failed, and why.
+
+    Without references: results of what was deleted are cleared away later, in small slices.
+    """
+
+    service_id = peewee.BigIntegerField()
+    probe_id = peewee.BigIntegerField()
+    checked_at = peewee.BigIntegerField()
+    response_time_ms = peewee.IntegerField(null=True)
+    status_code = peewee.IntegerField(null=True)
+    fault_id = peewee.BigIntegerField(null=True)
+
+
+class LandedResult(_Result):
+    """A result of the last half hour or so, in the order of coming in.
+
+    Appending dirties one page a commit, not one a service; `merging.py` moves on what has landed.
+    """
+
+
+class LandedDetails(_Table):
+    """The details of a landed result, by its id."""
+
+    details = PackedJsonColumn()
+
+
+class CheckResult(_Result):
+    """A result at its place: those of one service lie together, in the order of time."""
+
+    class Meta:
+        primary_key = peewee.CompositeKey("service_id", "checked_at", "probe_id")
+        without_rowid = True
+
+
+CheckResult.add_index(
+    CheckResult.service_id,
+    CheckResult.checked_at,
+    name="check_result_failures",
+    where=CheckResult.fault_id.is_null(False),
+)
+
+
+class CheckDetails(_Table):
+    """The details of a result: of failures, and of the newest few successes of a service."""
+
+    service_id = peewee.BigIntegerField()
+    checked_at = peewee.BigIntegerField()
+    probe_id = peewee.BigIntegerField()
+    is_failure = peewee.BooleanField()
+    details = PackedJsonColumn()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("service_id", "checked_at", "probe_id")
+        without_rowid = True
+
+
+class Merge(_Table):
+    """The one row that says how far the merge of landed results has come.
+
+    A landed result is merged when its id is at most `fence` and its service at most `upto`.
+    `results` is how many merged ones are kept.
+    """
+
+    fence = peewee.BigIntegerField()
+    upto = peewee.BigIntegerField()
+    results = peewee.BigIntegerField()
 
 
 SLOT_MS = 1_800_000
-"""Half an hour: 48 of them draw a day."""
+"""Half an hour: 48 of them draw a day, and nearly all time zones are off by whole ones."""
 
 
-class SlotCount(_Table):
-    """The check results of one service, probe and half hour, added up as they come in.
+class _Figures(_Table):
+    """The merged results of one service and probe in one slot, added up.
 
-    `slot` is half hours since the epoch; `timed` of the checks were successes with a response
-    time, and took `response_time_ms` together.
+    `slot` counts from the epoch. `timed` of the checks were successes with a response time, and
+    took `total_ms` together; `histogram` has their times (see `histogram.py`).
     """
 
-    service = peewee.ForeignKeyField(Service, on_delete="CASCADE", index=False)
-    probe = peewee.ForeignKeyField(Probe, on_delete="CASCADE", index=False)
+    service_id = peewee.BigIntegerField()
     slot = peewee.IntegerField()
+    probe_id = peewee.BigIntegerField()
     checks = peewee.IntegerField()
     failures = peewee.IntegerField()
     timed = peewee.IntegerField()
-    response_time_ms = peewee.BigIntegerField()
+    total_ms = peewee.BigIntegerField()
+    least_ms = peewee.IntegerField(null=True)
+    most_ms = peewee.IntegerField(null=True)
+    histogram = peewee.BlobField(null=True)
+
+
+class HalfHour(_Figures):
+    """Figures of half an hour."""
+
+    SPAN_MS = SLOT_MS
 
     class Meta:
-        primary_key = peewee.CompositeKey("service", "slot", "probe")
+        primary_key = peewee.CompositeKey("service_id", "slot", "probe_id")
+        without_rowid = True
+
+
+class Day(_Figures):
+    """Figures of a day in UTC."""
+
+    SPAN_MS = DAY_MS
+
+    class Meta:
+        primary_key = peewee.CompositeKey("service_id", "slot", "probe_id")
         without_rowid = True
 
 
@@ -271,6 +378,9 @@ class Incident(_Table):
 
     class Meta:
         indexes = ((("service", "started_at"), False),)
+
+
+Incident.add_index(Incident.service, name="incident_open", where=Incident.resolved_at.is_null())
 
 
 class Heartbeat(_Table):
@@ -314,11 +424,19 @@ TABLES: tuple[type[_Table], ...] = (
     Project,
     Service,
     ServiceState,
+    LastCheck,
+    Span,
     Probe,
     ProbeState,
     ReceivedResult,
+    Fault,
+    LandedResult,
+    LandedDetails,
     CheckResult,
-    SlotCount,
+    CheckDetails,
+    Merge,
+    HalfHour,
+    Day,
     Transition,
     Incident,
     Heartbeat,

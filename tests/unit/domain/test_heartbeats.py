@@ -11,7 +11,7 @@ from uptimehunt.domain import heartbeats
 from uptimehunt.domain.heartbeats import KEPT, STUCK_AFTER_MS, Call
 from uptimehunt.errors import NotFoundError
 from uptimehunt.store.database import Store
-from uptimehunt.store.models import Beat, Heartbeat, ServiceState, User
+from uptimehunt.store.models import Beat, Heartbeat, User
 
 LONG_AGO = builders.T0
 
@@ -66,13 +66,16 @@ def test_those_not_judged_yet_come_oldest_first_without_starts(store: Store, job
     assert (third.beat, third.beat_id, third.last_at) == (None, beats[3]["id"], at(beats[3]))
 
 
+@pytest.mark.parametrize("is_merged", [False, True])
 def test_after_a_restart_what_was_judged_is_known_from_what_was_kept(
-    store: Store, job: int
+    store: Store, job: int, is_merged: bool
 ) -> None:
     beats = receive(store, job, "success", "success")
     due = "2026-01-01T00:00:00.000Z"
     kept = {"beat_id": beats[0]["id"], "due_at": due}
-    store.write(lambda: ServiceState.update(details=kept).execute())
+    builders.record(store, [builders.finding(job, ok=False, error="no_heartbeat", **kept)])
+    if is_merged:
+        builders.merge(store)
 
     found = told(store, job)
 

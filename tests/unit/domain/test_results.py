@@ -3,24 +3,31 @@
 import itertools
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests import builders
-from tests.builders import HOUR_MS, T0, finding, record, state_of
+from tests.builders import HOUR_MS, T0, finding, record, results_of, state_of
+from uptimehunt import clock
 from uptimehunt.domain import results, services
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.results import Finding, Seen
+from uptimehunt.store import queries
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import (
-    SLOT_MS,
+    DATABASE,
     CheckResult,
+    Day,
+    Fault,
+    HalfHour,
     Incident,
+    LandedResult,
+    LastCheck,
     Probe,
     ProbeState,
     ServiceState,
-    SlotCount,
     Transition,
     User,
 )
@@ -37,15 +44,27 @@ def rows(store: Store, table: Any) -> list[Any]:
         return list(table.select())
 
 
-def test_a_success_is_kept_without_details(store: Store, service: int) -> None:
+def last_check(store: Store, service: int) -> tuple[int, int | None]:
+    """When a service was last seen, and how long that took."""
+    with store.reading():
+        row = LastCheck.get_by_id(service)
+        return row.checked_at, row.response_time_ms
+
+
+def latest_details(store: Store, service: int) -> dict[str, Any]:
+    with store.reading():
+        return queries.latest_details(service)
+
+
+def test_a_success_is_kept_with_the_details_of_the_newest(store: Store, service: int) -> None:
     verdicts = record(store, [finding(service, took=123, remote_ip="192.0.2.1")])
 
-    (result,) = rows(store, CheckResult)
-    assert (result.ok, result.response_time_ms, result.checked_at) == (True, 123, T0)
-    assert (result.error, result.message, result.details) == (None, None, None)
-    state = state_of(store, service)
-    assert (state.status, state.response_time_ms, state.checked_at) == ("operational", 123, T0)
-    assert state.details == {"remote_ip": "192.0.2.1"}
+    (result,) = results_of(store, service)
+    assert (result.response_time_ms, result.checked_at) == (123, T0)
+    assert (result.error, result.message) == (None, None)
+    assert state_of(store, service).status == "operational"
+    assert last_check(store, service) == (T0, 123)
+    assert latest_details(store, service) == result.details == {"remote_ip": "192.0.2.1"}
     (verdict,) = verdicts
     assert (verdict.service_id, verdict.revision, verdict.name) == (service, 1, "Shop")
     assert (verdict.retry_in, verdict.error) == (None, None)
@@ -54,8 +73,8 @@ def test_a_success_is_kept_without_details(store: Store, service: int) -> None:
 def test_a_failure_is_kept_with_its_details(store: Store, service: int) -> None:
     (verdict,) = record(store, [finding(service, ok=False, body="<html>")])
 
-    (result,) = rows(store, CheckResult)
-    assert (result.ok, result.error, result.message) == (False, "timeout", "It failed: timeout")
+    (result,) = results_of(store, service)
+    assert (result.error, result.message) == ("timeout", "It failed: timeout")
     assert result.details == {"body": "<html>"}
     assert state_of(store, service).status == "pending"
     assert (verdict.retry_in, verdict.transition, verdict.error) == (2, None, "timeout")
@@ -101,8 +120,9 @@ def test_two_findings_of_one_service_in_one_batch_are_judged_in_turn(
     (incident,) = rows(store, Incident)
     assert (incident.started_at, incident.resolved_at) == (T0, T0 + 2000)
     state = state_of(store, service)
-    assert (state.status, state.failures, state.response_time_ms) == ("operational", 0, 77)
-    assert (state.checked_at, state.error, state.message) == (T0 + 2000, None, "")
+    assert (state.status, state.failures) == ("operational", 0)
+    assert last_check(store, service) == (T0 + 2000, 77)
+    assert (state.error, state.message) == (None, "")
 
 
 def stale(store: Store, service: int, alice: User, how: str) -> Finding:
@@ -128,8 +148,10 @@ def test_a_finding_that_is_stale_is_dropped(
     verdicts = record(store, [stale(store, service, alice, how), finding(other)])
 
     assert [verdict.service_id for verdict in verdicts] == [other]
-    assert [row.service_id for row in rows(store, CheckResult)] == [other]
-    assert [row.service_id for row in rows(store, SlotCount)] == [other]
+    assert [row.service_id for row in rows(store, LandedResult)] == [other]
+    builders.merge(store)
+    for table in (CheckResult, HalfHour, Day):
+        assert [row.service_id for row in rows(store, table)] == [other]
 
 
 def test_nothing_to_record_is_fine(store: Store) -> None:
@@ -167,13 +189,14 @@ def test_of_an_unknown_outcome_nothing_is_kept_but_why(store: Store, service: in
     verdicts = record(store, [unknown(service, T0 + n) for n in range(1, 20)])
 
     assert verdicts == []
-    assert [row.checked_at for row in rows(store, CheckResult)] == [T0]
-    assert [row.checks for row in rows(store, SlotCount)] == [1]
+    assert [row.checked_at for row in results_of(store, service)] == [T0]
+    assert builders.figures_of(store, service).checks == 1
     assert len(rows(store, Transition)) == 1
     state = state_of(store, service)
-    assert (state.status, state.failures, state.checked_at) == ("operational", 0, T0)
+    assert (state.status, state.failures) == ("operational", 0)
     assert (state.error, state.message) == ("dns_error", "It failed: dns_error")
-    assert (state.response_time_ms, state.details) == (123, {"remote_ip": "192.0.2.1"})
+    assert last_check(store, service) == (T0, 123)
+    assert latest_details(store, service) == {"remote_ip": "192.0.2.1"}
 
 
 def test_an_unknown_outcome_neither_confirms_a_failure_nor_ends_an_outage(
@@ -185,7 +208,8 @@ def test_an_unknown_outcome_neither_confirms_a_failure_nor_ends_an_outage(
     record(store, [finding(service, T0 + 2000, ok=False), unknown(service, T0 + 3000)])
 
     state = state_of(store, service)
-    assert (state.status, state.failures, state.checked_at) == ("down", 2, T0 + 2000)
+    assert (state.status, state.failures) == ("down", 2)
+    assert last_check(store, service)[0] == T0 + 2000
     assert state.message == "It failed: dns_error"
     (incident,) = rows(store, Incident)
     assert (incident.started_at, incident.resolved_at) == (T0, None)
@@ -361,9 +385,10 @@ def test_what_all_saw_in_one_batch_is_judged_as_if_it_came_one_by_one(
             if row.service_id == service
         ]
 
-    for table in (Incident, Transition, ProbeState, ServiceState):
+    for table in (Incident, Transition, ProbeState, ServiceState, LastCheck):
         assert told(table, one_by_one) == told(table, at_once)
-    assert len(rows(store, CheckResult)) == 240
+    assert latest_details(store, one_by_one) == latest_details(store, at_once)
+    assert builders.count_results(store) == 240
 
 
 def test_a_probe_that_is_not_asked_is_not_heard(store: Store, alice: User, service: int) -> None:
@@ -371,7 +396,7 @@ def test_a_probe_that_is_not_asked_is_not_heard(store: Store, alice: User, servi
 
     assert record(store, [finding(service, probe=other)]) == []
 
-    assert rows(store, CheckResult) == rows(store, ProbeState) == []
+    assert rows(store, LandedResult) == rows(store, ProbeState) == []
 
 
 def test_another_probe_more_does_not_end_an_outage(
@@ -397,9 +422,9 @@ def test_what_a_remote_probe_tells_late_is_kept_but_changes_nothing(
 
     record(store, [finding(service, T0, probe=remote)])
 
-    assert len(rows(store, CheckResult)) == 3
-    state = state_of(store, service)
-    assert (state.status, state.checked_at) == ("down", T0 + 2000)
+    assert len(results_of(store, service)) == 3
+    assert state_of(store, service).status == "down"
+    assert last_check(store, service)[0] == T0 + 2000
     assert [incident.resolved_at for incident in rows(store, Incident)] == [None]
 
 
@@ -420,10 +445,132 @@ def test_transitions_are_in_the_order_of_time(
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
-# --- sums and retention ------------------------------------------------------------------------
+def test_each_of_many_beats_of_one_millisecond_is_a_result(store: Store, alice: User) -> None:
+    config = {"period_seconds": 3600}
+    job = builders.add_service(store, alice, type="heartbeat", config=config)
+
+    record(store, [finding(job, T0, took=n) for n in range(5)])
+    for n in range(5, 9):
+        record(store, [finding(job, T0 + 1, took=n)])
+    record(store, [finding(job, T0 + 60_000, took=9)])
+
+    builders.merge(store)
+    results = results_of(store, job)
+    assert [row.response_time_ms for row in results] == list(range(10))
+    assert [row.checked_at - T0 for row in results] == [*range(9), 60_000]
+    assert builders.figures_of(store, job).checks == 10
 
 
-def test_half_hourly_counts_equal_the_results_they_are_made_of(store: Store, alice: User) -> None:
+# --- what is written ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(store: Store) -> Callable[[Any], list[int]]:
+    """Asks of which services a table was changed since it was asked before; a trigger knows."""
+
+    def watch() -> None:
+        for table in ("service_state", "last_check"):
+            execute(f"CREATE TABLE {table}_written (service_id INTEGER)")
+            execute(
+                f"CREATE TRIGGER {table}_watch AFTER UPDATE ON {table}"
+                f" BEGIN INSERT INTO {table}_written VALUES (NEW.service_id); END"
+            )
+
+    def ask(table: str) -> list[int]:
+        found = execute(f"SELECT service_id FROM {table}_written").fetchall()
+        execute(f"DELETE FROM {table}_written")
+        return sorted(service_id for (service_id,) in found)
+
+    execute = DATABASE.execute_sql
+    store.write(watch)
+    return lambda table: store.write(ask, table._meta.table_name)
+
+
+def test_what_stays_as_it_is_has_its_state_written_no_more(
+    store: Store, alice: User, service: int, written: Callable[[Any], list[int]]
+) -> None:
+    down = builders.add_service(store, alice, retries=2)
+    at = itertools.count(T0, 60_000)
+
+    def judge() -> list[int]:
+        now = next(at)
+        store.write(results.record, [finding(service, now), finding(down, now, ok=False)])
+        return written(ServiceState)
+
+    for _ in range(6):
+        judge()
+    assert state_of(store, down).status == "down"
+
+    assert [judge() for _ in range(20)] == [[]] * 20
+    assert written(LastCheck) == []
+    assert len(results_of(store, service)) == len(results_of(store, down)) == 26
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"ok": False},
+        {"warning": "certificate_expiring"},
+        {"took": 5000},
+    ],
+)
+def test_a_change_of_one_service_has_its_state_written_and_no_other(
+    store: Store, alice: User, how: dict[str, Any], written: Callable[[Any], list[int]]
+) -> None:
+    one, other = (builders.add_service(store, alice, degraded_after_ms=1000) for _ in range(2))
+    for number in range(6):
+        record(store, [finding(each, T0 + number * 60_000) for each in (one, other)])
+    written(ServiceState)
+
+    record(store, [finding(one, T0 + 360_000, **how), finding(other, T0 + 360_000)])
+
+    assert written(ServiceState) == [one]
+
+
+def test_other_words_for_the_same_outage_are_written(
+    store: Store, service: int, written: Callable[[Any], list[int]]
+) -> None:
+    record(store, [finding(service, T0 + n, ok=False, error="timeout") for n in range(9)])
+    written(ServiceState)
+
+    record(store, [finding(service, T0 + 1000, ok=False, error="dns_error")])
+
+    assert written(ServiceState) == [service]
+    assert state_of(store, service).error == "dns_error"
+
+
+def test_who_was_seen_is_noted_for_those_that_are_still_there(
+    store: Store, alice: User, service: int, written: Callable[[Any], list[int]]
+) -> None:
+    gone = builders.add_service(store, alice)
+    store.write(services.delete, alice, gone)
+
+    store.write(results.see, {service: Seen(T0, 12), gone: Seen(T0, 13)})
+    store.write(results.see, {service: Seen(T0 + 1, None)})
+
+    assert last_check(store, service) == (T0 + 1, None)
+    assert [row.service_id for row in rows(store, LastCheck)] == [service]
+    assert written(LastCheck) == [service]
+
+
+def test_the_same_words_are_kept_once(store: Store, alice: User, service: int) -> None:
+    other = builders.add_service(store, alice)
+    for at in range(3):
+        record(store, [finding(each, T0 + at, ok=False) for each in (service, other)])
+    record(store, [finding(service, T0 + 9, ok=False, error="dns_error")])
+
+    assert [(row.error, row.message) for row in rows(store, Fault)] == [
+        ("timeout", "It failed: timeout"),
+        ("dns_error", "It failed: dns_error"),
+    ]
+    assert [row.error for row in results_of(store, service)] == ["timeout"] * 3 + ["dns_error"]
+
+
+# --- figures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", [HalfHour, Day])
+def test_figures_equal_the_results_they_are_made_of(store: Store, alice: User, table: Any) -> None:
     dice = random.Random(3)
     store.write(lambda: Probe.create(name="Elsewhere", created_at=T0))
     ids = [builders.add_service(store, alice, probe_ids=[1, 2]) for _ in range(3)]
@@ -445,25 +592,28 @@ def test_half_hourly_counts_equal_the_results_they_are_made_of(store: Store, ali
         size = dice.randint(1, 60)
         record(store, left[:size])
         del left[:size]
+        if dice.random() < 0.2:
+            builders.merge(store)
+    builders.merge(store)
 
     expected: dict[tuple[int, int, int], Counter[str]] = {}
     for one in made:
-        key = (one.service_id, one.probe_id, one.checked_at // SLOT_MS)
+        key = (one.service_id, one.probe_id, one.checked_at // table.SPAN_MS)
         took = one.outcome.response_time_ms
         expected.setdefault(key, Counter()).update(
             checks=1,
             failures=int(not one.outcome.ok),
             timed=int(one.outcome.ok and took is not None),
-            response_time_ms=(took or 0) if one.outcome.ok else 0,
+            total_ms=(took or 0) if one.outcome.ok else 0,
         )
     found = {
         (row.service_id, row.probe_id, row.slot): {
-            name: getattr(row, name) for name in ("checks", "failures", "timed", "response_time_ms")
+            name: getattr(row, name) for name in ("checks", "failures", "timed", "total_ms")
         }
-        for row in rows(store, SlotCount)
+        for row in rows(store, table)
     }
     assert found == {key: dict(counts) for key, counts in expected.items()}
-    assert len(rows(store, CheckResult)) == len(made)
+    assert len(rows(store, CheckResult)) == builders.count_results(store) == len(made)
 
 
 def test_what_is_judged_by_chance_stays_consistent(store: Store, alice: User) -> None:
@@ -496,11 +646,33 @@ def test_what_is_judged_by_chance_stays_consistent(store: Store, alice: User) ->
             assert resolved == ups
 
 
-def test_only_old_results_expire_a_slice_at_a_time(store: Store, service: int) -> None:
-    record(store, [finding(service, T0 + n) for n in range(30)])
+def test_where_many_come_the_details_of_what_is_as_before_are_told_now_and_then(
+    store: Store, alice: User
+) -> None:
+    """Once in five minutes, and whenever there is news."""
+    ids = [builders.add_service(store, alice, retries=1) for _ in range(2 * results.FEW)]
+    begins = (clock.now_ms() // results.TELL_EVERY_MS + 1) * results.TELL_EVERY_MS
 
-    deleted = [store.write(results.expire, T0 + 25, 10) for _ in range(4)]
+    def sweep(number: int) -> None:
+        at = begins + number * 60_000
+        found = [finding(service, at, n=number) for service in ids]
+        if number == 2:
+            found[0] = finding(ids[0], at, n=number, warning="It is about to expire")
+        if number == 4:
+            found[0] = finding(ids[0], at, ok=False, n=number)
+        record(store, found[:1] if number == 9 else found)
 
-    assert deleted == [10, 10, 5, 0]
-    assert [row.checked_at for row in rows(store, CheckResult)] == [T0 + n for n in range(25, 30)]
-    assert sum(row.checks for row in rows(store, SlotCount)) == 30
+    def told(service: int) -> list[int]:
+        return [one.details["n"] for one in builders.results_of(store, service) if one.details]
+
+    for number in range(12):
+        sweep(number)
+
+    # Every fifth; the warning and the failure, and what followed them; the one that came alone.
+    assert told(ids[0]) == [0, 2, 3, 4, 5, 9, 10]
+    assert told(ids[1]) == [0, 5, 10]
+    assert latest_details(store, ids[1]) == {"n": 10}
+    assert latest_details(store, ids[0]) == {"n": 10}
+    builders.merge(store)
+    assert told(ids[1]) == [0, 5, 10]
+    assert latest_details(store, ids[1]) == {"n": 10}

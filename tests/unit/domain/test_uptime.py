@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uptimehunt import clock
+from uptimehunt.clock import DAY_MS
 from uptimehunt.domain.uptime import (
-    DAY_MS,
     MOST_POINTS,
     Outages,
     Period,
     named_period,
     outages,
     percentage,
-    percentile,
 )
 
 
@@ -42,50 +41,24 @@ def test_uptime_is_rounded_half_up_to_two_places(total: int, data: st.DataObject
     assert percentage(successful, total) == float(rounded)
 
 
-PERIOD = Period("custom", 100_000, 200_000)
-
-
 @pytest.mark.parametrize(
     ("incidents", "expected"),
     [
-        ([], Outages(0, 0, None, None)),
-        ([(110_000, 130_000)], Outages(20, 1, 20, 80)),
-        ([(110_000, 120_000), (150_000, 180_000)], Outages(40, 2, 20, 30)),
-        ([(90_000, 110_000)], Outages(10, 1, 20, 90)),
-        ([(190_000, None)], Outages(10, 1, None, 90)),
-        ([(190_000, 250_000)], Outages(10, 1, 60, 90)),
-        ([(0, None)], Outages(100, 1, None, 0)),
-        ([(110_000, 110_500)], Outages(0, 1, 0, 99)),
+        ([], Outages(0, None)),
+        ([(110_000, 130_000)], Outages(1, 20)),
+        ([(110_000, 120_000), (150_000, 180_000)], Outages(2, 20)),
+        ([(90_000, 110_000)], Outages(1, 20)),
+        ([(190_000, None)], Outages(1, None)),
+        ([(190_000, 250_000)], Outages(1, 60)),
+        ([(0, None)], Outages(1, None)),
+        ([(0, None), (110_000, 130_000)], Outages(2, 20)),
+        ([(110_000, 110_500)], Outages(1, 0)),
     ],
 )
-def test_outages_count_as_far_as_they_lie_in_the_period(
+def test_outages_are_counted_and_those_that_are_over_have_a_mean_length(
     incidents: list[tuple[int, int | None]], expected: Outages
 ) -> None:
-    assert outages(incidents, PERIOD) == expected
-
-
-@given(st.lists(st.integers(-(10**6), 10**6)), st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
-def test_a_percentile_is_the_smallest_that_enough_do_not_exceed(
-    numbers: list[int], share: float
-) -> None:
-    ascending = sorted(numbers)
-
-    found = percentile(ascending, share)
-
-    if not ascending:
-        assert found is None
-        return
-    assert found in ascending
-    enough = Decimal(str(share)) * len(ascending)
-    assert sum(number <= found for number in ascending) >= enough
-    assert sum(number < found for number in ascending) < enough
-
-
-def test_percentiles_of_a_hundred_are_those_numbers() -> None:
-    numbers = list(range(1, 101))
-
-    assert [percentile(numbers, share) for share in (0.5, 0.95, 0.99)] == [50, 95, 99]
-    assert percentile([7], 0.99) == 7
+    assert outages(incidents) == expected
 
 
 @given(st.integers(1, 5 * 366 * 86_400), st.integers(0, 10**6))

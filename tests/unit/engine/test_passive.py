@@ -18,9 +18,9 @@ from uptimehunt.server import _Database
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import (
     LOCAL_PROBE,
-    CheckResult,
     Heartbeat,
     Incident,
+    LandedResult,
     Service,
     User,
 )
@@ -61,10 +61,10 @@ class Engine:
 
     def results(self, service_id: int) -> list[Any]:
         """(ok, response time, error) of all results, oldest first."""
-        with self.store.reading():
-            rows = CheckResult.select().order_by(CheckResult.id)
-            of_service = rows.where(CheckResult.service == service_id)
-            return [(row.ok, row.response_time_ms, row.error) for row in of_service]
+        return [
+            (one.error is None, one.response_time_ms, one.error)
+            for one in builders.results_of(self.store, service_id)
+        ]
 
     def status(self, service_id: int) -> str:
         return str(builders.state_of(self.store, service_id).status)
@@ -111,7 +111,7 @@ def job(store: Store, alice: User, engine: Engine) -> int:
 
 
 def age(store: Store, milliseconds: int) -> None:
-    """Let time pass for what is known of heartbeats."""
+    """Let time pass for what is known of heartbeats, and for what was made of them."""
     store.write(
         Heartbeat.update(
             watched_since=Heartbeat.watched_since - milliseconds,
@@ -119,6 +119,7 @@ def age(store: Store, milliseconds: int) -> None:
             started_at=Heartbeat.started_at - milliseconds,
         ).execute
     )
+    store.write(LandedResult.update(checked_at=LandedResult.checked_at - milliseconds).execute)
 
 
 def awake_for(engine: Engine, milliseconds: int) -> None:
@@ -168,7 +169,10 @@ def test_a_reported_failure_is_an_outage_at_once_and_a_success_ends_it(
     with engine.store.reading():
         (incident,) = Incident.select()
         assert incident.message == "The job ended with exit code 3"
-        details = CheckResult.get(CheckResult.error == "assertion_failed").details
+    (failure,) = (
+        one for one in builders.results_of(engine.store, job) if one.error == "assertion_failed"
+    )
+    details = failure.details
     assert (details["body"], details["exit_code"]) == ("No space left", 3)
 
 
@@ -367,9 +371,8 @@ def test_a_group_follows_its_members_at_once_and_so_do_groups_of_groups(
         assert engine.status(inner) == status
 
     assert [ok for ok, *_ in engine.results(outer)] == [True, False, True]
-    with engine.store.reading():
-        details = CheckResult.get(CheckResult.service == inner, ~CheckResult.ok).details
-    assert details["down"] == ["Shop"]
+    (failure,) = (one for one in builders.results_of(engine.store, inner) if one.error is not None)
+    assert failure.details["down"] == ["Shop"]
 
 
 def test_a_member_that_is_paused_or_deleted_counts_no_more(

@@ -14,7 +14,7 @@ from uptimehunt import clock
 from uptimehunt.checks import Deadline, Outcome
 from uptimehunt.checks.base import LocalTrouble
 from uptimehunt.domain.assignments import Assignment
-from uptimehunt.domain.results import Finding, Verdict
+from uptimehunt.domain.results import Finding, Seen, Verdict
 from uptimehunt.engine.prober import GAP_S, TRIAL_S, TRIALS, Prober
 from uptimehunt.errors import BusyError, StorageError
 
@@ -76,7 +76,10 @@ class Clockwork:
 
     def verdict(self, retry_in: int | None, service_id: int = 1, revision: int = 1) -> None:
         """Have a finding judged."""
-        self.prober.judged(Verdict(service_id, revision, retry_in, None, "Shop", None))
+        seen = Seen(clock.now_ms(), None)
+        self.prober.judged(
+            Verdict(service_id, revision, retry_in, None, "Shop", None, seen, at_once=False)
+        )
 
 
 @pytest.fixture
