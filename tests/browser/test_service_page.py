@@ -37,13 +37,15 @@ def test_errors_come_a_few_at_a_time(page: Page, api: Client, target: HttpTarget
     target.status = 503
     service = api.add_service("Shop front", target.url, interval_seconds=3600, retries=0)["id"]
 
-    def failed() -> bool:
-        total = api.call("GET", f"/services/{service}/errors?limit=1")["meta"]["total"]
-        if total < 7:
+    def has_failed(times: int) -> bool:
+        if len(target.requests) < times:
             api.call("POST", f"/services/{service}/check", status=202)
-        return bool(total >= 7)
+        return len(target.requests) >= times
 
-    wait_until(failed, 20)
+    for times in range(1, 8):
+        wait_until(lambda: has_failed(times), 20)  # noqa: B023
+    errors = f"/services/{service}/errors"
+    wait_until(lambda: api.call("GET", errors)["meta"]["total"] >= 7, 20)
     page.goto(f"{api.url}/#/services/{service}")
     rows = page.locator(".errors tbody tr")
     expect(rows).to_have_count(5)

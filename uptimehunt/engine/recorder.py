@@ -1,7 +1,7 @@
 """The recorder: gathers findings for a moment and has them kept and judged in one transaction.
 
-A finding that comes alone is kept at once. Where many come, they share a commit a second, but for
-what may be news, which waits for nothing: whatever went otherwise than the check before. Each
+A finding that comes alone is kept at once. Where many come, they share a commit of two seconds, but
+for what may be news, which waits for nothing: whatever went otherwise than the check before. Each
 commit costs a few pages, however much is in it. For the same reason it is noted but now and then
 that services were seen which are as they were.
 
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 GATHER_S = 0.02
 """How long others are waited for after the first finding of a batch."""
 
-COMMIT_EVERY_S = 1.0
-SEE_EVERY_S = 3.0
+COMMIT_EVERY_S = 2.0
+SEE_EVERY_S = 4.0
 BATCH = 500
 MOST_WAITING = 100_000
 RETRY_S = 2.0
@@ -124,7 +124,7 @@ class Recorder:
             soon = clock.monotonic() + GATHER_S
             if ends_at is None:
                 ends_at = max(soon, self._committed_at + COMMIT_EVERY_S)
-            if finding.outcome.ok != self._settled.get(finding.service_id):
+            if finding.outcome.ok != self._settled.get(finding.service_id, True):
                 ends_at = min(ends_at, soon)
 
     def _record(self) -> bool:
