@@ -9,8 +9,9 @@ from uptimehunt.checks import Outcome
 from uptimehunt.checks.base import ErrorKind
 from uptimehunt.domain import accounts, passwords, probes, results, services, sessions
 from uptimehunt.domain.accounts import Registration
+from uptimehunt.domain.findings import Finding
 from uptimehunt.domain.probes import ProbeInput
-from uptimehunt.domain.results import Finding, Verdict
+from uptimehunt.domain.results import Verdict
 from uptimehunt.domain.services import ServiceInput
 from uptimehunt.domain.sessions import Pair
 from uptimehunt.domain.tokens import Tokens

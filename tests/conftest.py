@@ -4,7 +4,9 @@ People: Alice has the first account and is admin, Bob is a member, Vera may only
 token; the Prober has a token of its own kind.
 """
 
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -105,6 +107,17 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("new")
     Store(folder / "uptimehunt.db", folder / "backups").close()
     return folder / "uptimehunt.db"
+
+
+@pytest.fixture
+def memory_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there can be one: for what asks nothing of a real disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path_factory.mktemp("memory")
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as made:
+        yield Path(made)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from uptimehunt import checks, clock
 from uptimehunt.api import openapi
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import ROUTES, create_app
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.paths import ROOT
 from uptimehunt.store import database

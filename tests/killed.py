@@ -26,7 +26,7 @@ from tests.builders import T0
 from tests.process import ROOT
 from uptimehunt import backup_cli, cli
 from uptimehunt.domain import results
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.domain.retention import Keeping
 from uptimehunt.engine.upkeep import Upkeep
 from uptimehunt.store import migrations, models

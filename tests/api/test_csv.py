@@ -22,7 +22,7 @@ from uptimehunt.api import spreadsheet
 from uptimehunt.api.operation import Access, Answer, Resource, operation
 from uptimehunt.api.parts import Parts
 from uptimehunt.app import ROUTES
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import User

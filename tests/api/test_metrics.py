@@ -10,7 +10,7 @@ from tests import builders
 from tests.builders import HOUR_MS, T0, finding
 from tests.contract import Client
 from uptimehunt import clock
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import LOCAL_PROBE, SLOT_MS, User
 

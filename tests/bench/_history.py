@@ -17,7 +17,7 @@ import apsw
 from tests import builders
 from uptimehunt.checks import Outcome
 from uptimehunt.clock import DAY_MS, now_ms
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.store import histogram
 from uptimehunt.store.bulk import Put
 from uptimehunt.store.columns import PackedJsonColumn

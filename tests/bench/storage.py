@@ -35,7 +35,8 @@ from uptimehunt.api.parts import Parts
 from uptimehunt.app import BASE, create_app
 from uptimehunt.clock import DAY_MS, iso_seconds, now_ms
 from uptimehunt.domain import results, retention
-from uptimehunt.domain.results import Finding, Seen
+from uptimehunt.domain.findings import Finding
+from uptimehunt.domain.results import Seen
 from uptimehunt.domain.retention import Keeping
 from uptimehunt.domain.tokens import Tokens
 from uptimehunt.engine.recorder import SEE_EVERY_S, Recorder

@@ -15,7 +15,8 @@ from uptimehunt.checks import Outcome
 from uptimehunt.checks.base import ErrorKind
 from uptimehunt.clock import DAY_MS
 from uptimehunt.domain import results
-from uptimehunt.domain.results import Finding, Verdict
+from uptimehunt.domain.findings import Finding
+from uptimehunt.domain.results import Verdict
 from uptimehunt.store.models import Service
 
 MOST = 1000

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from uptimehunt import clock
 from uptimehunt.checks import CheckConfig, CheckType, Outcome
 from uptimehunt.domain.assignments import Assignment
-from uptimehunt.domain.results import Finding, Verdict
+from uptimehunt.domain.findings import Finding
+from uptimehunt.domain.results import Verdict
 from uptimehunt.engine.quarantine import Quarantine
 from uptimehunt.engine.runner import Run, Runner, judge
 from uptimehunt.engine.timetable import Timetable

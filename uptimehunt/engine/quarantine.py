@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from uptimehunt import clock
 from uptimehunt.checks import Outcome
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.engine.netguard import Blindness, NetGuard
 from uptimehunt.logs import about
 

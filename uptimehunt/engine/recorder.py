@@ -19,7 +19,8 @@ from typing import Any
 
 from uptimehunt import clock
 from uptimehunt.domain import results
-from uptimehunt.domain.results import Finding, Seen, Verdict
+from uptimehunt.domain.findings import Finding
+from uptimehunt.domain.results import Seen, Verdict
 from uptimehunt.errors import StorageError
 from uptimehunt.logs import about
 

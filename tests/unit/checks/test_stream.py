@@ -13,11 +13,18 @@ from uptimehunt.checks.base import CheckError
 from uptimehunt.checks.peer import TlsConfig
 from uptimehunt.checks.stream import LONGEST_LINE, PHASES, Stream, converse
 
+PATIENCE_S = 10
+"""Where nothing is to time out, a machine that stands still for a second is no fault."""
+
 
 def talk_to(
-    port: int, talk: Callable[[Stream], object], inspect: Any = None, **more: Any
+    port: int,
+    talk: Callable[[Stream], object],
+    inspect: Any = None,
+    timeout: int = PATIENCE_S,
+    **more: Any,
 ) -> Outcome:
-    config = TlsConfig(host="127.0.0.1", port=port, timeout=1, **more)
+    config = TlsConfig(host="127.0.0.1", port=port, timeout=timeout, **more)
 
     def until_done(peer: Stream) -> net.Fault | None:
         talk(peer)
@@ -91,7 +98,7 @@ def test_the_end_of_the_stream_in_an_answer_is_a_protocol_error(
     read: Callable[[Stream], bytes],
 ) -> None:
     with in_pieces(b"half") as port:
-        outcome = talk_to(port, read)
+        outcome = talk_to(port, read, timeout=1)
 
     assert outcome.error == "protocol_error"
     assert outcome.message.startswith("The connection was closed")
@@ -115,16 +122,17 @@ def test_the_end_of_the_stream_reads_as_nothing() -> None:
 def test_reading_ends_at_the_deadline(target: Any, read: Callable[[Stream], bytes]) -> None:
     with target() as port:
         began = time.monotonic()
-        outcome = talk_to(port, read)
+        outcome = talk_to(port, read, timeout=1)
 
         assert time.monotonic() - began < 1.1
     assert (outcome.error, outcome.message) == ("timeout", "No answer within 1 s")
 
 
+@pytest.mark.alone
 def test_sending_to_a_peer_that_does_not_read_ends_at_the_deadline() -> None:
     with targets.silent() as port:
         began = time.monotonic()
-        outcome = talk_to(port, lambda peer: peer.send(bytes(10**8)))
+        outcome = talk_to(port, lambda peer: peer.send(bytes(10**8)), timeout=1)
 
         assert time.monotonic() - began < 1.5
     assert outcome.error == "timeout"
@@ -258,8 +266,9 @@ def test_a_reset_before_the_handshake_is_a_reset(_attempt: int) -> None:
     with targets.resetting_at_once() as port:
         outcome = secured(port)
 
-    assert outcome.error == "connection_reset"
-    assert outcome.message == f"Connection reset by 127.0.0.1:{port}"
+        # In here: where the block ends, Python 3.11 may know no line, and pytest fails to tell.
+        assert outcome.error == "connection_reset", outcome
+        assert outcome.message == f"Connection reset by 127.0.0.1:{port}"
 
 
 def test_a_handshake_after_a_reset_is_a_reset() -> None:

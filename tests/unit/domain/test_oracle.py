@@ -22,7 +22,7 @@ from tests.wall_clock import WallClock, wall_clock
 from uptimehunt import zones
 from uptimehunt.checks import Outcome
 from uptimehunt.domain import metrics, retention, services
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.domain.uptime import Period
 from uptimehunt.store import merging, queries
 from uptimehunt.store.database import Store

@@ -13,7 +13,8 @@ from tests import builders
 from tests.builders import HOUR_MS, T0, finding, record, results_of, state_of
 from uptimehunt import clock
 from uptimehunt.domain import results, services
-from uptimehunt.domain.results import Finding, Seen
+from uptimehunt.domain.findings import Finding
+from uptimehunt.domain.results import Seen
 from uptimehunt.store import queries
 from uptimehunt.store.database import Store
 from uptimehunt.store.models import (

@@ -7,8 +7,9 @@ import pytest
 from tests import builders
 from tests.builders import T0, finding, record, results_of
 from uptimehunt.clock import DAY_MS
-from uptimehunt.domain import heartbeats, results, retention, services
+from uptimehunt.domain import heartbeats, retention, services
 from uptimehunt.domain.disk_forecast import Held, Kind, Step
+from uptimehunt.domain.findings import FAULT_USED_MS
 from uptimehunt.domain.heartbeats import Call
 from uptimehunt.domain.retention import Old, Shed
 from uptimehunt.store import queries
@@ -240,7 +241,7 @@ def test_words_that_are_met_again_are_kept_for_as_long_again(store: Store, servi
     now = used_at()
 
     assert used_at(now - 3_600_000) == now - 3_600_000  # Known to the day: not written each time.
-    assert used_at(now - 2 * results.FAULT_USED_MS) >= now
+    assert used_at(now - 2 * FAULT_USED_MS) >= now
     # After a clock that was ahead, results of days to come may be there still.
     assert used_at(now + 9 * DAY_MS) == now + 9 * DAY_MS
 

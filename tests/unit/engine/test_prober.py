@@ -14,7 +14,8 @@ from uptimehunt import clock
 from uptimehunt.checks import Deadline, Outcome
 from uptimehunt.checks.base import LocalTrouble
 from uptimehunt.domain.assignments import Assignment
-from uptimehunt.domain.results import Finding, Seen, Verdict
+from uptimehunt.domain.findings import Finding
+from uptimehunt.domain.results import Seen, Verdict
 from uptimehunt.engine.prober import GAP_S, TRIAL_S, TRIALS, Prober
 from uptimehunt.errors import BusyError, StorageError
 

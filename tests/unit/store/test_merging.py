@@ -12,7 +12,7 @@ from tests.builders import HOUR_MS, T0, finding, record, results_of
 from uptimehunt.checks.base import ErrorKind
 from uptimehunt.clock import DAY_MS
 from uptimehunt.domain import services
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.store import merging, queries
 from uptimehunt.store.bulk import Put
 from uptimehunt.store.database import Store

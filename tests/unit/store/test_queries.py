@@ -14,7 +14,7 @@ from tests.builders import finding, record
 from uptimehunt.checks.base import ErrorKind
 from uptimehunt.clock import DAY_MS
 from uptimehunt.domain import retention
-from uptimehunt.domain.results import Finding
+from uptimehunt.domain.findings import Finding
 from uptimehunt.domain.retention import Old
 from uptimehunt.store import merging, queries
 from uptimehunt.store.database import Store
