@@ -92,7 +92,7 @@ def _oldest(table: Any, *conditions: Any) -> Iterator[tuple[int, int]]:
 
 def _time_of(table: Any) -> tuple[Any, int]:
     """The column that says when a row was, and its unit in milliseconds."""
-    if table in (CheckResult, CheckDetails):
+    if table is CheckResult:
         return table.checked_at, 1
     return table.slot, table.SPAN_MS
 
@@ -102,15 +102,24 @@ def expire(old: Old, most: int = SLICE) -> int:
     table = old.table
     column, unit_ms = _time_of(table)
     of_service = (table.service_id == old.service_id) & (column < old.before // unit_ms)
-    last = (
-        table.select(column).where(of_service).order_by(column).offset(most - 1).limit(1).scalar()
-    )
-    until = of_service if last is None else of_service & (column <= last)
-    deleted: int = table.delete().where(until).execute()
+    deleted, last = _delete_oldest(table, column, of_service, most)
     if table is CheckResult:
         _forget_details(old, last)
         Merge.update(results=Merge.results - deleted).execute()
     return deleted
+
+
+def _delete_oldest(table: Any, column: Any, where: Any, most: int) -> tuple[int, int | None]:
+    """Delete the first `most` of some rows, and those of the same instant as the last of them.
+
+    Returns:
+        how many rows went, and that instant; None when there were no more than that.
+    """
+    last: int | None = (
+        table.select(column).where(where).order_by(column).offset(most - 1).limit(1).scalar()
+    )
+    until = where if last is None else where & (column <= last)
+    return table.delete().where(until).execute(), last
 
 
 def _forget_details(old: Old, last: int | None) -> None:
@@ -147,16 +156,7 @@ def thin(service_id: int, before: int, most: int = SLICE) -> int:
         & (CheckResult.checked_at < before)
         & CheckResult.fault_id.is_null()
     )
-    last = (
-        CheckResult.select(CheckResult.checked_at)
-        .where(went_well)
-        .order_by(CheckResult.checked_at)
-        .offset(most - 1)
-        .limit(1)
-        .scalar()
-    )
-    until = went_well if last is None else went_well & (CheckResult.checked_at <= last)
-    deleted: int = CheckResult.delete().where(until).execute()
+    deleted, _ = _delete_oldest(CheckResult, CheckResult.checked_at, went_well, most)
     Merge.update(results=Merge.results - deleted).execute()
     return deleted
 

@@ -77,12 +77,9 @@ class Upkeep:
         results_before = now - self._keeping.results_days * DAY_MS
         with self._store.reading():
             old = retention.expired(results_before, now - self._keeping.figures_days * DAY_MS)
-        deleted = 0
-        for one in old:
-            while (rows := self._slowly(retention.expire, one)) > 0:
-                deleted += rows
-                if self._is_stopping.is_set():
-                    return
+        deleted = sum(self._in_slices(retention.expire, one) for one in old)
+        if self._is_stopping.is_set():
+            return
         self._store.write(retention.forget_faults, results_before)
         if deleted:
             log.info("results.expired", extra=about(deleted=deleted))
@@ -110,12 +107,15 @@ class Upkeep:
             log.warning("history.shed", extra=about(rows=shed, bytes=size, limit=limit))
 
     def _shed(self, part: retention.Shed) -> int:
+        if part.is_thinned:
+            return self._in_slices(retention.thin, part.old.service_id, part.old.before)
+        return self._in_slices(retention.expire, part.old)
+
+    def _in_slices(self, delete: Callable[..., int], *args: Any) -> int:
+        """Delete slice by slice until there is nothing left; answers how many rows that were."""
         rows = 0
         while not self._is_stopping.is_set():
-            if part.is_thinned:
-                some = self._slowly(retention.thin, part.old.service_id, part.old.before)
-            else:
-                some = self._slowly(retention.expire, part.old)
+            some = self._slowly(delete, *args)
             if some == 0:
                 break
             rows += some
